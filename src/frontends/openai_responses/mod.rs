@@ -2,6 +2,7 @@
 
 mod content;
 mod items;
+mod places;
 mod request;
 mod response;
 mod slots;
@@ -44,6 +45,7 @@ impl Frontend for OpenaiResponses {
     }
 
     fn lower(&self, cx: &mut Cx, route: &Route) -> Result<Lowered> {
+        cx.settings_at(places::of);
         request::lower(cx, route)
     }
 
