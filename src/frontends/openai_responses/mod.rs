@@ -53,6 +53,10 @@ impl Frontend for OpenaiResponses {
         stream::render(cx, asked, response)
     }
 
+    fn tells_malformed(&self) -> bool {
+        true
+    }
+
     fn render_error(&self, error: &Error) -> http::Response {
         openai::render_error_to(DIALECT, error)
     }
