@@ -81,6 +81,7 @@ export async function startUpstream() {
   const requests = [];
   const seals = new Seals();
   const open = new Set();
+  const memory = new Set();
   let ids = 0;
 
   async function answer(dialect, route, record, response) {
@@ -100,7 +101,7 @@ export async function startUpstream() {
       return send(refused(dialect, refusal));
     }
     if (route.count) return send({ status: 200, body: route.count });
-    const script = { message: `${REFUSED}: in the middle`, ...scriptFor(heard) };
+    const script = { message: `${REFUSED}: in the middle`, ...scriptFor(heard, memory) };
     if (script.hang) return;
     if (script.body !== undefined) return send(script);
     if (script.status) return send(refused(dialect, { ...script, message: `${REFUSED}: ${script.status}`, details: dialect.scripted?.[script.status] }));
@@ -111,6 +112,7 @@ export async function startUpstream() {
       return value;
     };
     const note = (item) => record.issued.push(structuredClone(item));
+    record.broken = script.then !== undefined;
     const tools = { id: () => `scripted${++ids}`, created: Math.floor(Date.now() / 1000), seal, note };
     record.status = 200;
     if (!heard.stream) {

@@ -70,7 +70,10 @@ function readPart(part, where, turn, heard, counts) {
   const { output, error } = result.response;
   const value = output ?? error ?? result.response;
   demand(asked?.name === result.name, `${where}: the function response for ${result.name} answers no call of the turn before it`);
-  turn.results.push({ id: result.id ?? asked.id, text: typeof value === "string" ? value : JSON.stringify(value), error: error !== undefined });
+  knownOnly(result, names("id name response parts scheduling willContinue"), `${where}.function_response`, unknownName);
+  demand(result.id === undefined || asked.id.includes("#") || result.id === asked.id, `${where}: the function response for ${result.id} answers no call of the turn before it`);
+  const images = (result.parts ?? []).map(({ inlineData }) => `${inlineData.mimeType} of ${Buffer.from(inlineData.data, "base64").length} bytes`);
+  turn.results.push({ images, id: result.id ?? asked.id, text: typeof value === "string" ? value : JSON.stringify(value), error: error !== undefined });
 }
 
 const callsIn = (content) => (content?.parts ?? []).filter((part) => part.functionCall).length;
