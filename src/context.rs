@@ -226,6 +226,14 @@ impl Cx {
         self.report(code, place, key, message);
     }
 
+    /// Reports that an upstream of `dialect` cannot be told to cache a prompt and answer nothing. It is asked to answer as
+    /// little as can be: the limit that is given back.
+    pub fn report_prewarm(&mut self, dialect: &str) -> u64 {
+        let what = format!("{dialect} cannot cache a prompt without an answer; one of a single token is asked for");
+        self.report_setting(&codes::CACHE_HINT_LOST, Setting::Prewarm, what);
+        1
+    }
+
     /// Reports that an upstream of `dialect` goes on from no earlier answer and no conversation, as all but Responses; and
     /// where it keeps no answers either, that.
     pub fn report_session(&mut self, session: &Session, keeps_answers: bool, dialect: &str) {

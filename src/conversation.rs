@@ -54,6 +54,16 @@ pub fn turns<'a>(cx: &mut Cx, messages: &'a [Message], join: bool) -> Vec<Turn<'
     out
 }
 
+/// Reports that a conversation ends with words of the assistant, which the upstream takes as history and need not go on
+/// from. What a client of its own dialect wrote is for it to judge: the last message has the mark `is_meant`.
+pub fn report_prefill(cx: &mut Cx, messages: &[Message], is_meant: impl Fn(&Message) -> bool) {
+    let Some(last) = messages.last().filter(|last| last.role == Role::Assistant && !is_meant(last)) else { return };
+    if last.parts.iter().any(|part| matches!(part, Part::Text(_))) {
+        let what = "the answer that was begun is history for the model";
+        cx.report(&codes::PREFILL_AS_HISTORY, last.place, "", what);
+    }
+}
+
 /// The parts of a message but for results that answer a call: those stand behind their call already, or will.
 fn own_parts<'a>(cx: &mut Cx, message: &'a Message, results: &mut Results<'a>) -> Vec<Cow<'a, Part>> {
     let mut out = Vec::with_capacity(message.parts.len());

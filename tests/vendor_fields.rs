@@ -188,7 +188,7 @@ fn is_in(place: &str, path: &str) -> bool {
 
 /// What stands right around a field: the object that it is a field of, or the list that it is an element of.
 fn around(path: &str) -> &str {
-    path.rfind(['.', '[']).map_or("", |end| &path[..end])
+    path.rfind(['.', '[']).and_then(|end| path.get(..end)).unwrap_or_default()
 }
 
 #[derive(Default)]

@@ -33,6 +33,7 @@
 //! | `ToolChoice::Required`, `Tool` | `required`, `{function}` | `required`, `{name}` | `any`, `tool` | `ANY`, `allowedFunctionNames` |
 //! | `parallel_tool_calls` | same | same | `disable_parallel_tool_use` | – |
 //! | `max_output_tokens` | `max_completion_tokens` | `max_output_tokens` | `max_tokens` | `maxOutputTokens` |
+//! | `prewarm` | – | `prompt_cache_options.prewarm` | `max_tokens: 0` | – |
 //! | `Format::Schema` | `response_format` | `text.format` | `output_config.format` | `responseJsonSchema` |
 //! | `ReasoningConfig` | `reasoning_effort` | `reasoning` | `thinking`, `output_config.effort` | `thinkingConfig` |
 //! | `Session` | `store` | `previous_response_id`, `store` | – | – |

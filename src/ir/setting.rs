@@ -30,6 +30,8 @@ pub enum Setting {
     Logprobs,
     /// [`super::Request::max_output_tokens`].
     MaxOutputTokens,
+    /// [`super::Request::prewarm`].
+    Prewarm,
     /// [`super::Output::format`].
     Format,
     /// The name of [`super::OutputSchema`].
@@ -62,6 +64,8 @@ pub enum Setting {
     CacheKey,
     /// [`super::Function::strict`]. The places of this one and of those that follow are told from their nodes.
     Strict,
+    /// [`super::Function::parameters`].
+    Parameters,
     /// [`super::Meta::cache`].
     CacheMark,
     /// [`super::Media::detail`].
@@ -93,6 +97,7 @@ impl Setting {
             Self::Stop => &["sampling.stop"],
             Self::Logprobs => &["sampling.logprobs"],
             Self::MaxOutputTokens => &["max_output_tokens"],
+            Self::Prewarm => &["prewarm"],
             Self::Format => &["output.format"],
             Self::FormatName => &["output.format.schema.name"],
             Self::FormatDescription => &["output.format.schema.description"],
@@ -109,6 +114,7 @@ impl Setting {
             Self::Tier => &["caller.tier"],
             Self::CacheKey => &["caller.cache_key"],
             Self::Strict => &["strict"],
+            Self::Parameters => &["parameters"],
             Self::CacheMark => &["cache"],
             Self::Detail => &["detail"],
             Self::FileName => &["name"],

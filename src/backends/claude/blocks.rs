@@ -113,6 +113,9 @@ pub(super) struct CacheControl<'a> {
     ttl: Option<&'static str>,
     #[serde(flatten)]
     rest: ir::Written<'a>,
+    /// The node that asks for it.
+    #[serde(skip)]
+    place: ir::Place,
 }
 
 impl<'a> CacheControl<'a> {
@@ -132,7 +135,7 @@ impl<'a> CacheControl<'a> {
                 Some("1h")
             }
         };
-        Some(Self { r#type: "ephemeral", ttl, rest: meta.extensions.written(ID, "cache_control") })
+        Some(Self { r#type: "ephemeral", ttl, rest: meta.extensions.written(ID, "cache_control"), place: meta.place })
     }
 }
 
@@ -144,7 +147,47 @@ pub(super) enum Content<'a> {
     Blocks(Vec<Block<'a>>),
 }
 
+/// Leaves out the first of `marks`, which stand in the order of the prompt, until there are as many as Claude takes: a mark
+/// covers all that stands before it, so the last ones are worth most.
+pub(super) fn limit_marks(cx: &mut Cx, marks: Vec<&mut Option<CacheControl<'_>>>) {
+    const MOST: usize = 4;
+    let surplus = marks.len().saturating_sub(MOST);
+    for mark in marks.into_iter().take(surplus) {
+        if let Some(CacheControl { place, .. }) = mark.take() {
+            let what = format!("Claude takes {MOST} marks; the last ones are sent");
+            cx.report_at(&codes::CACHE_HINT_LOST, place, ir::Setting::CacheMark, what);
+        }
+    }
+}
+
+impl<'a> Block<'a> {
+    /// The marks of the block and of those inside of it, in order.
+    fn marks(&mut self) -> Vec<&mut Option<CacheControl<'a>>> {
+        match self {
+            Self::Text { cache_control, .. }
+            | Self::Image { cache_control, .. }
+            | Self::Document { cache_control, .. }
+            | Self::ToolUse { cache_control, .. } => vec![cache_control],
+            Self::ToolResult { content, cache_control, .. } => {
+                let mut out = content.as_mut().map(Content::marks).unwrap_or_default();
+                out.push(cache_control);
+                out
+            }
+            Self::Thinking { .. } | Self::RedactedThinking { .. } | Self::Raw(_) => Vec::new(),
+        }
+    }
+}
+
 impl<'a> Content<'a> {
+    /// The marks of its blocks, in order.
+    pub(super) fn marks(&mut self) -> Vec<&mut Option<CacheControl<'a>>> {
+        let blocks: &mut [Block<'a>] = match self {
+            Self::Plain(_) => &mut [],
+            Self::Blocks(blocks) => blocks,
+        };
+        blocks.iter_mut().flat_map(Block::marks).filter(|mark| mark.is_some()).collect()
+    }
+
     pub(super) fn of(mut blocks: Vec<Block<'a>>) -> Self {
         match (blocks.pop(), blocks.is_empty()) {
             (Some(Block::Text { text, citations, cache_control: None, rest }), true)

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Number;
 
 use super::super::{Memo, NameRules, Names, Target};
-use super::blocks::{Block, CacheControl, CallIds, Content, Writer};
+use super::blocks::{Block, CacheControl, CallIds, Content, Writer, limit_marks};
 use super::schema;
 use super::thinking::{self, Circumstances, Plan, Thinking};
 use super::tools::{self, WireChoice, WireTool};
@@ -120,6 +120,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
         parallel_tool_calls,
         sampling,
         max_output_tokens,
+        prewarm,
         output,
         reasoning,
         session,
@@ -142,9 +143,9 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
     let writer = Writer { names: &names, ids: &ids, issuer: &issuer };
     let messages = write_turns(cx, &turns, &writer);
     report_prefill(cx, &history, &messages, takes.prefill);
-    let messages = user_first(cx, &history, messages);
+    let mut messages = user_first(cx, &history, messages);
 
-    let tools = tools::tools(cx, tools, tool_choice.as_ref(), &names);
+    let mut tools = tools::tools(cx, tools, tool_choice.as_ref(), &names);
     let tool_choice =
         tools::choice(cx, tool_choice.as_ref(), *parallel_tool_calls, &names, !tools.is_empty(), extensions);
     let (tool_choice, call_words) = match takes.forced_tool_choice {
@@ -155,7 +156,9 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
         forced: tool_choice.as_ref().is_some_and(WireChoice::is_forced),
         lacks_state: lacks_state(&messages),
     };
-    let plan = thinking::plan(cx, reasoning, extensions, circumstances, *max_output_tokens, target.max_tokens, takes);
+    // Who wants no answer needs no room for one.
+    let limit = if *prewarm { Some(u64::MAX) } else { *max_output_tokens };
+    let plan = thinking::plan(cx, reasoning, extensions, circumstances, limit, target.max_tokens, takes);
     let is_both_meant = extensions.get(ID, marks::BOTH_SAMPLINGS).is_some();
     let sampling = write_sampling(cx, sampling, plan.thinks(), is_both_meant, takes);
     let (service_tier, speed) = write_tier(cx, caller.tier);
@@ -171,10 +174,15 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
     let (output_format, format) = if in_format { (format, None) } else { (None, format) };
     let config_rest = extensions.written(ID, "output_config");
     let has_config = effort.is_some() || format.is_some() || !config_rest.is_empty();
+    let mut system = write_instructions(cx, instructions, [format_words, call_words]);
+    let mut marks: Vec<_> = tools.iter_mut().filter_map(WireTool::mark).collect();
+    marks.extend(system.iter_mut().flat_map(Content::marks));
+    marks.extend(messages.iter_mut().flat_map(|message| message.content.marks()));
+    limit_marks(cx, marks);
     let body = Body {
         model: &target.model,
-        max_tokens,
-        system: write_instructions(cx, instructions, [format_words, call_words]),
+        max_tokens: if *prewarm { 0 } else { max_tokens },
+        system,
         messages,
         tools,
         tool_choice,

@@ -81,6 +81,16 @@ impl WireChoice<'_> {
     }
 }
 
+impl<'a> WireTool<'a> {
+    /// Its mark, if it has one.
+    pub(super) fn mark(&mut self) -> Option<&mut Option<CacheControl<'a>>> {
+        match self {
+            Self::Function { cache_control, .. } => Some(cache_control).filter(|mark| mark.is_some()),
+            Self::WebSearch { .. } | Self::Hosted { .. } | Self::Raw(_) => None,
+        }
+    }
+}
+
 /// The tools to offer: all, or only those that may be called, since Claude cannot be told the difference.
 pub(super) fn tools<'a>(
     cx: &mut Cx,
@@ -113,7 +123,7 @@ fn function<'a>(cx: &mut Cx, tool: &'a ir::Function, names: &Names) -> WireTool<
     let ir::Function { name, namespace, description, parameters, strict, meta } = tool;
     let fitted = schema::for_tool(parameters.as_ref(), *strict == Some(true));
     if !fitted.lost.is_empty() {
-        cx.report(&codes::TOOL_SCHEMA_REWRITTEN, meta.place, "", fitted.lost.join("; "));
+        cx.report_at(&codes::TOOL_SCHEMA_REWRITTEN, meta.place, ir::Setting::Parameters, fitted.lost.join("; "));
     }
     WireTool::Function {
         name: names.sent(name, namespace.as_ref()),

@@ -67,7 +67,7 @@ impl<'a> History<'a> {
             }
             for field in message.extensions.fields() {
                 let what = "the content was joined with the one before it";
-                cx.report(field.loss, message.place, &field.name, what);
+                cx.report(field.loss, message.place, field.path(), what);
             }
         }
     }

@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::history::History;
 use super::thinking::{Thinking, thinking};
-use super::tools::{Tool, ToolConfig, raise_schema, raise_tools, tool_config};
+use super::tools::{RaisedSchema, Tool, ToolConfig, in_short, raise_schema, raise_tools, tool_config};
 use crate::backends::{Call, Memo, NameRules, Names, Raised, Target};
 use crate::context::Cx;
 use crate::conversation;
 use crate::diagnostics::codes;
 use crate::dialects::gemini::write::{self, Content, Part};
-use crate::dialects::gemini::{ID, NOTE_LABELS, NOTE_SCHEMA};
+use crate::dialects::gemini::{ID, NOTE_LABELS, NOTE_LAST, NOTE_SCHEMA};
 use crate::error::{Error, Kind, Result};
 use crate::http;
 use crate::ir;
@@ -94,6 +94,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut out
         parallel_tool_calls,
         sampling,
         max_output_tokens,
+        prewarm,
         output,
         reasoning,
         session,
@@ -112,6 +113,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut out
 
     let names = Names::new(cx, request, &NAMES);
     let turns = conversation::turns(cx, messages, true);
+    conversation::report_prefill(cx, messages, |last| last.extensions.get(ID, NOTE_LAST).is_some());
     let history = History { request, target, names: &names, issuer: target.issuer(ID) };
     let mut contents = history.contents(cx, &turns);
     let mut system_instruction = system_instruction(cx, instructions, extensions);
@@ -131,13 +133,14 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut out
         contents.push(Content { role: Some(Cow::Borrowed("user")), parts: system.parts, extensions: None });
     }
 
+    let limit = if *prewarm { Some(cx.report_prewarm(ID)) } else { *max_output_tokens };
     let labels = caller_metadata(cx, caller, extensions);
     let body = Body {
         system_instruction,
         contents,
         tools: raise_tools(cx, tools, &names),
         tool_config: tool_config(cx, tools, tool_choice.as_ref(), &names, target, extensions),
-        generation_config: generation_config(cx, sampling, *max_output_tokens, output, reasoning, target, extensions),
+        generation_config: generation_config(cx, sampling, limit, output, reasoning, target, extensions),
         service_tier: service_tier(cx, caller.tier),
         labels,
         extensions: extensions.written(ID, ""),
@@ -213,7 +216,6 @@ fn generation_config<'a>(
 ) -> Option<Config<'a>> {
     let ir::Sampling { temperature, top_p, top_k, seed, presence_penalty, frequency_penalty, stop, logprobs } =
         sampling;
-    let place = ir::Place::default();
     let stop_sequences = match stop.get(..MAX_STOPS) {
         Some(first) if stop.len() > MAX_STOPS => {
             let what = format!("only the first {MAX_STOPS} of {}", stop.len());
@@ -237,8 +239,15 @@ fn generation_config<'a>(
                     cx.report_setting(&codes::OPTION_LOST, setting, "Gemini knows a schema by itself");
                 }
             }
-            let field = extensions.get(ID, NOTE_SCHEMA);
-            let (open_api, json_schema) = raise_schema(cx, schema, field, place, "response_format");
+            let RaisedSchema { open_api, json_schema, lost, unpromised } =
+                raise_schema(schema, extensions.get(ID, NOTE_SCHEMA));
+            if !lost.is_empty() {
+                cx.report_setting(&codes::STRUCTURED_OUTPUT_EMULATED, ir::Setting::Format, in_short(&lost));
+            }
+            if !unpromised.is_empty() {
+                let what = format!("Gemini does not promise to keep to {}", unpromised.join(", "));
+                cx.report_setting(&codes::STRUCTURED_OUTPUT_EMULATED, ir::Setting::Format, what);
+            }
             (Some("application/json"), open_api, json_schema)
         }
     };

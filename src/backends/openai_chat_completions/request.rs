@@ -8,13 +8,14 @@ use super::{has_newest_models, setting};
 use crate::backends::{Call, Memo, NameRules, Names, Raised, Target};
 use crate::capabilities::{Capabilities, Taken};
 use crate::context::Cx;
+use crate::conversation;
 use crate::diagnostics::codes;
 use crate::dialects::effort;
 use crate::dialects::openai::{fitting_effort, sampled};
 use crate::dialects::openai_chat_completions as words;
 use crate::dialects::openai_chat_completions::{
-    CHOICE_FORM, EFFORT_FORM, FIELD_FORM, FORMAT_FORM, ID, LEGACY_CHOICE, LIMIT_FORM, STOP_FORM, STREAM_FORM,
-    TOP_K_FORM, TOP_LOGPROBS_FORM, USER_FORM, WITHOUT_TOOLS, noted,
+    CHOICE_FORM, EFFORT_FORM, FIELD_FORM, FORMAT_FORM, ID, LAST_FORM, LEGACY_CHOICE, LIMIT_FORM, STOP_FORM,
+    STREAM_FORM, TOP_K_FORM, TOP_LOGPROBS_FORM, USER_FORM, WITHOUT_TOOLS, noted,
 };
 use crate::http;
 use crate::ir;
@@ -234,6 +235,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
         parallel_tool_calls,
         sampling,
         max_output_tokens,
+        prewarm,
         output,
         reasoning,
         session,
@@ -253,11 +255,13 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
     cx.report_extensions(extensions, ir::Place::default(), ID);
     let raiser = Raiser::new(target, &names, customs);
     let turns = message::turns(cx, messages);
+    conversation::report_prefill(cx, messages, |last| noted(LAST_FORM, &last.extensions).is_some());
     let messages = raiser.messages(cx, instructions, &turns);
     let raised = Tools::new(cx, tools, &names, customs);
     let (tool_choice, function_call) = choose(cx, tool_choice.as_ref(), tools, &raised, &names, customs, extensions);
     let is_streamed = *delivery == ir::Delivery::Stream;
-    let (max_completion_tokens, max_tokens) = limits(target, *max_output_tokens, extensions);
+    let limit = if *prewarm { Some(cx.report_prewarm(ID)) } else { *max_output_tokens };
+    let (max_completion_tokens, max_tokens) = limits(target, limit, extensions);
     let (safety_identifier, user) = end_user(target, caller.user.as_ref(), extensions);
     let short_user = shortened(cx, safety_identifier.or(user), extensions);
     let logprobs = sampling.logprobs;

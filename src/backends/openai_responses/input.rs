@@ -174,11 +174,7 @@ impl<'a> Raiser<'a> {
             let parts = turn.parts.iter().map(|part| &**part).collect();
             self.turn(cx, &Turn { role: turn.role, name: turn.name, parts, message: turn.message });
         }
-        let last = turns.last().filter(|last| last.role == ir::Role::Assistant);
-        if let Some(last) = last.filter(|last| last.parts.iter().any(|part| matches!(**part, ir::Part::Text(_)))) {
-            let what = "the answer that was begun is history for the model";
-            cx.report(&codes::PREFILL_AS_HISTORY, last.message.place, "", what);
-        }
+        conversation::report_prefill(cx, messages, |_| false);
     }
 
     fn turn(&mut self, cx: &mut Cx, turn: &Turn<'a>) {

@@ -78,10 +78,18 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_cache_key: Option<&'a ir::Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_options: Option<CacheOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'static str>,
     stream: bool,
     #[serde(flatten)]
     extensions: ir::Written<'a>,
+}
+
+/// A client of the dialect has said it in an object of its own, which goes up as it came.
+#[derive(Serialize)]
+struct CacheOptions {
+    prewarm: bool,
 }
 
 #[derive(Serialize)]
@@ -143,6 +151,7 @@ pub(super) fn raise(backend: &OpenaiResponses, cx: &mut Cx, request: &ir::Reques
         parallel_tool_calls,
         sampling,
         max_output_tokens,
+        prewarm,
         output,
         reasoning,
         session,
@@ -233,6 +242,7 @@ pub(super) fn raise(backend: &OpenaiResponses, cx: &mut Cx, request: &ir::Reques
         safety_identifier: user.as_ref().filter(|_| !is_user).map(|user| identifier(cx, user, is_own)),
         user: user.as_ref().filter(|_| is_user),
         prompt_cache_key: cache_key.as_ref(),
+        prompt_cache_options: (*prewarm && !is_own).then_some(CacheOptions { prewarm: true }),
         service_tier: tier.map(tier_name),
         stream: *delivery == ir::Delivery::Stream,
         extensions: extensions.written(DIALECT, ""),

@@ -33,6 +33,8 @@ pub(crate) const NOTE_NATIVE: &str = "any-api.native";
 pub(crate) const NOTE_MODE: &str = "any-api.toolConfig.functionCallingConfig";
 /// The `thinkingLevel` as it was written.
 pub(crate) const NOTE_LEVEL: &str = "any-api.thinkingLevel";
+/// Of the last content: the client gives the model the last word.
+pub(crate) const NOTE_LAST: &str = "any-api.last";
 /// The metadata stood in `labels`.
 pub(crate) const NOTE_LABELS: &str = "any-api.labels";
 

@@ -6,8 +6,8 @@ use crate::context::Cx;
 use crate::diagnostics::codes;
 use crate::dialects::gemini::read::{self, Content, FunctionCall, FunctionResponse, Number, Part, Word};
 use crate::dialects::gemini::{
-    ID, MODE_NUMBERS, NOTE_ENTRY, NOTE_ID, NOTE_LABELS, NOTE_LEVEL, NOTE_MODE, NOTE_NATIVE, NOTE_RESPONSE, NOTE_SCHEMA,
-    as_response_object, spelling,
+    ID, MODE_NUMBERS, NOTE_ENTRY, NOTE_ID, NOTE_LABELS, NOTE_LAST, NOTE_LEVEL, NOTE_MODE, NOTE_NATIVE, NOTE_RESPONSE,
+    NOTE_SCHEMA, as_response_object, spelling,
 };
 use crate::envelope;
 use crate::error::Result;
@@ -148,6 +148,9 @@ fn request(cx: &mut Cx, document: Request<'_>, out: &mut ir::Request) -> Result<
         cx.at_item("contents", index, |cx| self::content(cx, content, &mut history))?;
     }
     out.messages = history.messages;
+    if let Some(last) = out.messages.last_mut().filter(|last| last.role == ir::Role::Assistant) {
+        spelling(NOTE_LAST, ir::Json::of(&true), &mut last.extensions);
+    }
     cx.at("tools", |cx| self::tools(cx, tools.unwrap_or_default().0, &mut out.tools))?;
     if let Some(config) = tool_config {
         cx.at("toolConfig", |cx| tool_choice(cx, config, out));

@@ -53,6 +53,9 @@ wire! {
         "schema" schema: &'a RawValue,
         "strict" strict: bool,
     }
+    struct CacheOptions<'a> {
+        "prewarm" prewarm: bool,
+    }
     struct Reasoning<'a> {
         "effort" effort: Str<'a>,
         "summary" summary: Str<'a>,
@@ -87,6 +90,9 @@ pub(super) fn lower(cx: &mut Cx, _route: &Route) -> Result<Lowered> {
     session(cx, &document, &mut request)?;
     caller(cx, &document, &mut request)?;
     for (name, raw) in document.unknown.iter() {
+        if **name == *"prompt_cache_options" {
+            request.prewarm = json::read::<CacheOptions<'_>>(raw.get()).is_ok_and(|read| read.prewarm == Some(true));
+        }
         cx.keep(DIALECT, ir::field_path("", name), cx.json(raw), loss_of(name, raw), &mut request.extensions);
     }
     let mut asked = Asked::new(cx, &request);
