@@ -173,6 +173,12 @@ impl Reply {
 }
 
 impl Collector {
+    /// How long the upstream says that its body is, in bytes.
+    #[must_use]
+    pub fn length(&self) -> Option<usize> {
+        self.headers.get("content-length")?.trim().parse().ok()
+    }
+
     /// The whole body has come. What is to be kept of it is known then ([`Collector::take_record`]).
     #[must_use]
     pub fn finish(&mut self, body: Vec<u8>) -> http::Response {
@@ -392,6 +398,18 @@ impl Translator {
     /// What is to be kept of the answer, once it is complete; it should be kept before the client has the end of it.
     pub fn take_record(&mut self) -> Option<Record> {
         self.record.take()
+    }
+
+    /// Whether the stream to the client has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.held.is_none()
+    }
+
+    /// Whether the answer has failed before the stream to the client began.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.held.is_some() && self.failure.is_some()
     }
 
     /// How the answer to the client begins, once that can be told.
