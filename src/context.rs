@@ -180,6 +180,11 @@ impl Cx {
         self.diagnostics.push(Diagnostic { code, place: path, message: message.into() });
     }
 
+    /// Reports losses that were found elsewhere.
+    pub fn report_all(&mut self, losses: Vec<Diagnostic>) {
+        self.diagnostics.extend(losses);
+    }
+
     /// Reports a loss at the field `key` of where we are.
     pub fn report_here(&mut self, code: &'static Code, key: &str, message: impl Into<String>) {
         self.report(code, self.here, key, message);

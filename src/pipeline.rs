@@ -367,6 +367,7 @@ impl Plan {
             &self.request_id,
             asked,
             raised.memo,
+            self.levels.clone(),
             diagnostics,
             trace,
         );

@@ -2,6 +2,7 @@
 
 mod claude;
 mod gemini;
+mod losses;
 mod openai_chat_completions;
 mod openai_responses;
 
@@ -11,6 +12,7 @@ pub use openai_chat_completions::OpenaiChatCompletions;
 pub use openai_responses::OpenaiResponses;
 
 use crate::context::{Cx, Ids};
+use crate::diagnostics::Diagnostic;
 use crate::error::{Error, Result};
 use crate::http;
 use crate::ir;
@@ -185,6 +187,9 @@ pub trait Encoder: Send {
     fn finish(&mut self, out: &mut Vec<u8>) {
         let _ = out;
     }
+
+    /// Takes what the client's dialect could not say so far: the same as [`Frontend::render`] reports of the whole answer.
+    fn take_losses(&mut self) -> Vec<Diagnostic>;
 
     /// The media type of the body.
     fn content_type(&self) -> &'static str {

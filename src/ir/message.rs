@@ -179,6 +179,19 @@ pub struct Media {
     pub meta: Meta,
 }
 
+impl Media {
+    /// What can be told of it in words, where a dialect has no other form: its address, or its own text. Nothing of bytes.
+    #[must_use]
+    pub fn words(&self) -> Option<Text> {
+        match &self.source {
+            MediaSource::Url(url) if self.kind == MediaKind::Image => Some(format!("![image]({url})").into()),
+            MediaSource::Url(url) => Some(url.clone()),
+            MediaSource::Text(text) => Some(text.clone()),
+            MediaSource::Inline(_) | MediaSource::File { .. } => None,
+        }
+    }
+}
+
 /// Where the content of a [`Media`] part is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -95,6 +95,7 @@ wire! {
         "end_index" end_index: Integer,
         "title" title: Str<'a>,
         "url" url: Str<'a>,
+        "content" content: Str<'a>,
     }
 
     struct Logprobs<'a> { "content" content: Vec<Token<'a>>, }
@@ -751,7 +752,7 @@ fn citation_of(raw: &RawValue) -> ir::Citation {
         span,
         url: text(cited.url),
         title: text(cited.title),
-        quote: None,
+        quote: text(cited.content),
         native: Some(ir::Native { dialect: ID, value }),
     }
 }
