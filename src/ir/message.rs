@@ -118,7 +118,8 @@ pub struct Citation {
     /// The words of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quote: Option<Text>,
-    /// The citation as its own dialect wrote it, for a client of that dialect.
+    /// The citation as its own dialect wrote it, for a client of that dialect; `null` where it is among the answer's
+    /// extensions, which such a client gets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub native: Option<Native>,
 }

@@ -441,8 +441,8 @@ impl Teller {
             ir::Annotation::Logprobs(tokens) => out((Delta::default(), Some(Logprobs::new(tokens)))),
             ir::Annotation::Citation(citation) => match &mut self.block {
                 // Where the stretch ends is known once the block does.
-                Block::Text { citations, .. } if citation.span.is_none() && citation.native.is_none() => {
-                    citations.push(citation);
+                Block::Text { citations, .. } if citation.span.is_none() && !is_own(&citation) => {
+                    citations.push(citation)
                 }
                 Block::Text { start, .. } => {
                     let start = *start;
@@ -454,6 +454,9 @@ impl Teller {
     }
 
     fn cite(&mut self, citation: ir::Citation, start: usize, out: &mut dyn FnMut(Told)) {
+        if citation.native.as_ref().is_some_and(|native| native.dialect == ID && native.value.is_null()) {
+            return;
+        }
         let index = self.annotations;
         let native = citation.native.as_ref().filter(|native| native.dialect == ID && start == 0);
         let entry = match (native, citation.url) {
@@ -606,6 +609,11 @@ impl Teller {
             | ir::Reason::Refusal => reason_name(finish.reason),
         }
     }
+}
+
+/// Whether a source is as the upstream wrote it, for a client of this dialect.
+fn is_own(citation: &ir::Citation) -> bool {
+    citation.native.as_ref().is_some_and(|native| native.dialect == ID)
 }
 
 #[derive(Serialize)]
