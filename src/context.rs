@@ -4,7 +4,9 @@ use serde_json::value::RawValue;
 
 use crate::diagnostics::{Code, Diagnostic, codes};
 use crate::error::{Error, Result};
-use crate::ir::{Body, Citation, DialectHeader, Extensions, Json, Opaque, Place, Text};
+use crate::ir::{
+    AROUND, Body, Citation, DialectHeader, Extensions, Json, Opaque, Place, Places, Session, Setting, Text, field_path,
+};
 use crate::json::{Str, Unknown};
 
 /// One step of a path.
@@ -20,19 +22,33 @@ enum Step {
 pub struct Ids {
     seed: u64,
     made: u64,
+    /// What all ids of an answer that is kept have in common.
+    stem: Option<Text>,
 }
 
 impl Ids {
     /// A maker of ids; `seed` has to differ from request to request.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { seed, made: 0 }
+        Self { seed, made: 0, stem: None }
     }
 
-    /// A new id: `prefix` and 24 letters and digits.
+    /// A maker of ids that all begin with a prefix and `stem`, which has to differ from answer to answer, so that an id
+    /// tells whose it is. Its forks have no stem.
+    #[must_use]
+    pub fn with_stem(self, stem: &str) -> Self {
+        Self { stem: Some(stem.into()), ..self }
+    }
+
+    /// A new id: `prefix` and 24 letters and digits; or prefix, stem and a number.
     pub fn make(&mut self, prefix: &str) -> Text {
         const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
         self.made += 1;
+        if let Some(stem) = &self.stem {
+            // The mark of what the gateway made up is a part of the stem.
+            let prefix = prefix.strip_suffix("any_").unwrap_or(prefix);
+            return format!("{prefix}{stem}_{}", self.made).into();
+        }
         let mut out = String::with_capacity(prefix.len() + 24);
         out.push_str(prefix);
         for half in 0..2 {
@@ -49,7 +65,7 @@ impl Ids {
     #[must_use]
     pub fn fork(&mut self) -> Self {
         self.made += 1;
-        Self { seed: spread(self.seed, self.made.wrapping_neg()), made: 0 }
+        Self { seed: spread(self.seed, self.made.wrapping_neg()), made: 0, stem: None }
     }
 }
 
@@ -68,6 +84,10 @@ pub struct Cx {
     /// Every place that was named so far: its parent and the last step. The first is the document itself.
     places: Vec<(Place, Step)>,
     here: Place,
+    /// Where the client's dialect says its settings, and what the document has at such places: looked up when the first
+    /// of them is reported.
+    settings: Places,
+    said: Option<Vec<String>>,
     diagnostics: Vec<Diagnostic>,
     /// The time, in seconds since 1970.
     pub now: u64,
@@ -80,7 +100,12 @@ impl Cx {
     #[must_use]
     pub fn new(body: Body, now: u64, ids: Ids) -> Self {
         let places = vec![(Place(0), Step::Key(""))];
-        Self { body, places, here: Place(0), diagnostics: Vec::new(), now, ids }
+        Self { body, places, here: Place(0), settings: Setting::places, said: None, diagnostics: Vec::new(), now, ids }
+    }
+
+    /// Tells where the document says its settings. A frontend begins with it.
+    pub fn settings_at(&mut self, places: Places) {
+        self.settings = places;
     }
 
     /// The document.
@@ -147,6 +172,17 @@ impl Cx {
         self.here
     }
 
+    /// The place of the object around a node: of the message of `messages[3].content[0]`.
+    #[must_use]
+    pub fn around(&self, place: Place) -> Place {
+        let step = |place: Place| self.places.get(place.0 as usize).filter(|_| place.0 != 0);
+        match step(place) {
+            Some((parent, Step::Index(_))) => step(*parent).map_or(*parent, |(around, _)| *around),
+            Some((parent, Step::Key(_) | Step::Name(_))) => *parent,
+            None => place,
+        }
+    }
+
     /// The path of a place: `messages[3].content[0]`.
     #[must_use]
     pub fn path(&self, place: Place) -> String {
@@ -190,15 +226,79 @@ impl Cx {
         self.report(code, self.here, key, message);
     }
 
+    /// Reports the loss of a setting, at the place where the client said it, or would have.
+    pub fn report_setting(&mut self, code: &'static Code, setting: Setting, message: impl Into<String>) {
+        let places = (self.settings)(setting);
+        let place = places.iter().find_map(|path| self.said(path).map(ToOwned::to_owned));
+        let place = place.unwrap_or_else(|| places.first().copied().unwrap_or_default().to_owned());
+        self.diagnostics.push(Diagnostic { code, place, message: message.into() });
+    }
+
+    /// Reports the loss of a setting of the node at `place`.
+    pub fn report_at(&mut self, code: &'static Code, place: Place, setting: Setting, message: impl Into<String>) {
+        let keys = (self.settings)(setting);
+        let key = match keys {
+            [] => "",
+            [key] => key,
+            [first, ..] => keys.iter().find(|key| self.has(place, key)).unwrap_or(first),
+        };
+        self.report(code, place, key, message);
+    }
+
+    /// Reports that an upstream of `dialect` cannot be told to cache a prompt and answer nothing. It is asked to answer as
+    /// little as can be: the limit that is given back.
+    pub fn report_prewarm(&mut self, dialect: &str) -> u64 {
+        let what = format!("{dialect} cannot cache a prompt without an answer; one of a single token is asked for");
+        self.report_setting(&codes::CACHE_HINT_LOST, Setting::Prewarm, what);
+        1
+    }
+
+    /// Reports that an upstream of `dialect` goes on from no earlier answer and no conversation, as all but Responses; and
+    /// where it keeps no answers either, that.
+    pub fn report_session(&mut self, session: &Session, keeps_answers: bool, dialect: &str) {
+        let Session { previous_response_id, conversation, store } = session;
+        if previous_response_id.is_some() {
+            let what = format!("{dialect} keeps no answers to go on from");
+            self.report_setting(&codes::SERVER_STATE_UNSUPPORTED, Setting::PreviousResponse, what);
+        }
+        if conversation.is_some() {
+            let what = format!("{dialect} keeps no conversations");
+            self.report_setting(&codes::SERVER_STATE_UNSUPPORTED, Setting::Conversation, what);
+        }
+        if *store == Some(true) && !keeps_answers {
+            self.report_setting(&codes::STORE_LOST, Setting::Store, format!("{dialect} keeps no answers"));
+        }
+    }
+
+    /// Whether the document has the field `key`, which may be a path, of the node at `place`.
+    fn has(&self, place: Place, key: &str) -> bool {
+        let mut path = self.path(place);
+        push_key(key, &mut path);
+        let steps = path.split(['.', '[']).filter(|step| !step.is_empty());
+        crate::json::has(self.body.as_str(), steps.map(|step| step.trim_end_matches(']')))
+    }
+
+    /// The path of a field near the root as the client spelled it; `None` where there is none.
+    fn said(&mut self, path: &str) -> Option<&str> {
+        const DEEPEST: usize = 3;
+        let said = self.said.get_or_insert_with(|| crate::json::paths(self.body.as_str(), DEEPEST));
+        said.iter().find(|said| is_spelled(said, path)).map(String::as_str)
+    }
+
     /// Reports each extension that an upstream of `dialect` cannot be told. A backend calls it for every node.
     pub fn report_extensions(&mut self, extensions: &Extensions, place: Place, dialect: &str) {
         if extensions.dialect() == Some(dialect) {
             return;
         }
         for field in extensions.fields() {
-            // A frontend's note of a field is told by the field's name.
-            let name = field.name.strip_prefix("any-api.").unwrap_or(&field.name);
-            self.report(field.loss, place, name, format!("{dialect} has no such field"));
+            let path = field.path();
+            let what = format!("{dialect} has no such field");
+            if let Some(path) = path.strip_prefix(AROUND) {
+                self.report(field.loss, self.around(place), path.trim_start_matches('.'), what);
+                continue;
+            }
+            let spelled = if place.0 == 0 { self.said(path).map(ToOwned::to_owned) } else { None };
+            self.report(field.loss, place, spelled.as_deref().unwrap_or(path), what);
         }
     }
 
@@ -211,14 +311,19 @@ impl Cx {
     /// Reports headers that belong to another dialect than the upstream's: they are not sent.
     pub fn report_headers(&mut self, headers: &[DialectHeader], dialect: &str) {
         for header in headers.iter().filter(|header| header.dialect != dialect) {
-            self.report(&codes::OPTION_LOST, Place::default(), "", format!("the header {} is not sent", header.name));
+            self.report(&codes::OPTION_LOST, Place::default(), header.name, "the header is not sent");
         }
     }
 
     /// Reports that the sources of a text in the history are left out.
     pub fn report_sources(&mut self, citations: &[Citation], place: Place, dialect: &str) {
         if !citations.is_empty() {
-            self.report(&codes::CITATIONS_LOST, place, "", format!("{dialect} takes no sources of this text back"));
+            self.report_at(
+                &codes::CITATIONS_LOST,
+                place,
+                Setting::Citations,
+                format!("{dialect} takes no sources of this text back"),
+            );
         }
     }
 
@@ -241,8 +346,7 @@ impl Cx {
     /// The same, for unknown fields of the inner object `under` of the node.
     pub fn keep_unknown_under(&self, dialect: &'static str, under: &str, unknown: &Unknown<'_>, out: &mut Extensions) {
         for (name, raw) in unknown.iter() {
-            let name = if under.is_empty() { self.text(name) } else { format!("{under}.{}", &**name).into() };
-            self.keep(dialect, name, self.json(raw), &codes::UNKNOWN_FIELD, out);
+            self.keep(dialect, field_path(under, name), self.json(raw), &codes::UNKNOWN_FIELD, out);
         }
     }
 
@@ -303,9 +407,53 @@ impl Cx {
     }
 }
 
+/// Whether `said` is `path`: Gemini's clients write `top_k` or `topK`, as they please.
+fn is_spelled(said: &str, path: &str) -> bool {
+    let letters = |text: &str| -> Vec<u8> {
+        text.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase()).collect()
+    };
+    said == path || letters(said) == letters(path)
+}
+
 fn push_key(key: &str, out: &mut String) {
     if !out.is_empty() && !key.starts_with('[') {
         out.push('.');
     }
     out.push_str(key);
+}
+
+/// Losses of an answer, each once: what an encoder gathers, which has no [`Cx`].
+#[derive(Clone, Debug, Default)]
+pub struct Losses(Vec<Diagnostic>);
+
+impl Losses {
+    /// Notes a loss.
+    pub fn add(&mut self, code: &'static Code, place: &str, message: impl Into<String>) {
+        let loss = Diagnostic { code, place: place.to_owned(), message: message.into() };
+        if !self.0.contains(&loss) {
+            self.0.push(loss);
+        }
+    }
+
+    /// Notes each extension that a client of `dialect` cannot be told.
+    pub fn extensions(&mut self, extensions: &Extensions, dialect: &str) {
+        if extensions.dialect() == Some(dialect) {
+            return;
+        }
+        for field in extensions.fields() {
+            self.add(field.loss, &field.name, format!("{dialect} has no such field"));
+        }
+    }
+
+    /// Notes that an opaque part of another dialect is told in words, or left out.
+    pub fn opaque(&mut self, part: &Opaque, dialect: &str) {
+        let what = if part.words.is_some() { "is told in words" } else { "is left out" };
+        self.add(part.loss, "", format!("{} of {} {what} for {dialect}", part.kind, part.dialect));
+    }
+
+    /// Takes what was noted.
+    #[must_use]
+    pub fn take(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.0)
+    }
 }

@@ -111,7 +111,7 @@ fn what_an_answer_lost_is_told_in_its_head() {
         let target = ways::target("m");
         let plan = Plan::offline(frontend, backend, target, Quirks::default(), document.to_owned(), dump).unwrap();
         let Step::Send { reply, .. } = plan.raise(0) else { panic!("nothing is sent") };
-        let Stage::Collect(collector) = reply.head(200, http::Headers::new()) else { panic!("it is a stream") };
+        let Stage::Collect(mut collector) = reply.head(200, http::Headers::new()) else { panic!("it is a stream") };
         collector.finish(answer.as_bytes().to_vec())
     };
     let told = finish(None);

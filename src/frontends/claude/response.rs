@@ -6,9 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::super::Asked;
-use super::super::losses::Losses;
 use super::slots::{self, Owner};
-use crate::context::Cx;
+use crate::context::{Cx, Losses};
 use crate::diagnostics::codes;
 use crate::dialects::claude::{self, ID};
 use crate::envelope;

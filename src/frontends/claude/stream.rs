@@ -3,11 +3,11 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::super::losses::Losses;
 use super::super::{Asked, Encoder};
 use super::error;
 use super::response::{self, Block, Message, Said, StopDetails};
 use super::slots::{self, Owner};
+use crate::context::Losses;
 use crate::diagnostics::Diagnostic;
 use crate::dialects::claude::ID;
 use crate::envelope;

@@ -4,13 +4,12 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::context::Cx;
+use crate::context::{Cx, Losses};
 use crate::diagnostics::codes;
 use crate::dialects::gemini::write::{self, Content, FunctionCall, Part};
 use crate::dialects::gemini::{ANSWER, CANDIDATE, ID, NOTE_ID, finish_word};
 use crate::envelope;
 use crate::frontends::Asked;
-use crate::frontends::losses::Losses;
 use crate::ir;
 
 /// An answer, or a piece of a streamed one.

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use super::error_body;
 use super::response::{self, Answer, Call, Candidate, Signer, Tail, call, usage, whole};
+use crate::context::Losses;
 use crate::diagnostics::Diagnostic;
 use crate::dialects::gemini::write::{Content, Part};
 use crate::dialects::gemini::{ANSWER, ID};
 use crate::envelope;
 use crate::error::Error;
-use crate::frontends::losses::Losses;
 use crate::frontends::{Asked, Encoder};
 use crate::ir;
 

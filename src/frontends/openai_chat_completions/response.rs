@@ -4,14 +4,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::thoughts::{Detail, Details};
-use crate::context::Cx;
+use crate::context::{Cx, Losses};
 use crate::diagnostics::{Diagnostic, codes};
 use crate::dialects::openai_chat_completions::{
     CONTENT_FORM, FIELD_FORM, FUNCTIONS, ID, INDEX_FORM, ThoughtField, Thoughts, noted, reason_name,
 };
 use crate::envelope;
 use crate::frontends::Asked;
-use crate::frontends::losses::Losses;
 use crate::ir;
 use crate::sse;
 

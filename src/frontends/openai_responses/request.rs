@@ -53,6 +53,9 @@ wire! {
         "schema" schema: &'a RawValue,
         "strict" strict: bool,
     }
+    struct CacheOptions<'a> {
+        "prewarm" prewarm: bool,
+    }
     struct Reasoning<'a> {
         "effort" effort: Str<'a>,
         "summary" summary: Str<'a>,
@@ -61,7 +64,7 @@ wire! {
 }
 
 /// Lowers the document of `cx`.
-pub(super) fn lower(cx: &mut Cx, _route: &Route) -> Result<Lowered> {
+pub(super) fn lower(cx: &mut Cx, route: &Route) -> Result<Lowered> {
     let body = cx.body();
     let document: Document<'_> = json::read(body.as_str())?;
     let mut request =
@@ -77,7 +80,7 @@ pub(super) fn lower(cx: &mut Cx, _route: &Route) -> Result<Lowered> {
             request.instructions.push(ir::Instruction { role: ir::Role::System, text: cx.text(&text), meta });
         }
     }
-    input(cx, &document, &mut request)?;
+    input(cx, &document, route.kept_items, &mut request)?;
     tool_fields(cx, &document, &mut request)?;
     sampling(cx, &document, &mut request)?;
     output(cx, &document, &mut request)?;
@@ -87,8 +90,10 @@ pub(super) fn lower(cx: &mut Cx, _route: &Route) -> Result<Lowered> {
     session(cx, &document, &mut request)?;
     caller(cx, &document, &mut request)?;
     for (name, raw) in document.unknown.iter() {
-        let place = cx.json(raw);
-        cx.keep(DIALECT, cx.text(name), place, loss_of(name, raw), &mut request.extensions);
+        if **name == *"prompt_cache_options" {
+            request.prewarm = json::read::<CacheOptions<'_>>(raw.get()).is_ok_and(|read| read.prewarm == Some(true));
+        }
+        cx.keep(DIALECT, ir::field_path("", name), cx.json(raw), loss_of(name, raw), &mut request.extensions);
     }
     let mut asked = Asked::new(cx, &request);
     asked.repeat = repeat(cx, &document);
@@ -123,13 +128,13 @@ fn keep(cx: &Cx, name: &'static str, raw: Option<&RawValue>, loss: &'static Code
     }
 }
 
-fn input(cx: &mut Cx, document: &Document<'_>, request: &mut ir::Request) -> Result<()> {
+fn input(cx: &mut Cx, document: &Document<'_>, kept_items: usize, request: &mut ir::Request) -> Result<()> {
     let Some(input) = &document.input else {
         // A stored prompt, or the conversation so far, may stand for it.
         let others = [document.prompt, document.previous_response_id, document.conversation];
         return if others.iter().any(Option::is_some) { Ok(()) } else { cx.required(None, "input") };
     };
-    let mut lowered = Input::lower(cx, input)?;
+    let mut lowered = Input::lower(cx, input, kept_items)?;
     lowered.keep_leading_tools(&mut request.extensions);
     request.instructions.append(&mut lowered.instructions);
     request.messages = lowered.messages;
@@ -197,7 +202,7 @@ fn output(cx: &mut Cx, document: &Document<'_>, request: &mut ir::Request) -> Re
                 schema: ir::Schema::json_schema(cx.json(schema)),
                 strict: format.strict,
             });
-            cx.keep_unknown_under(DIALECT, "format", &format.unknown, extensions);
+            cx.keep_unknown_under(DIALECT, "text.format", &format.unknown, extensions);
         }
         kind => {
             let is_text = kind.is_none_or(|kind| kind == "text");
@@ -248,7 +253,7 @@ fn reasoning(cx: &mut Cx, raw: &RawValue, extensions: &mut ir::Extensions) -> Re
             ("mode" | "context", _) => &codes::REASONING_OPTION_LOST,
             _ => &codes::UNKNOWN_FIELD,
         };
-        cx.keep(DIALECT, format!("reasoning.{}", &**name), cx.json(raw), loss, extensions);
+        cx.keep(DIALECT, ir::field_path("reasoning", name), cx.json(raw), loss, extensions);
     }
     Ok(out)
 }

@@ -6,11 +6,10 @@ use serde_json::Value;
 use super::DIALECT;
 use super::response::{Call, ErrorEvent, Head, Item, ResponseObject, Status, content, image};
 use super::slots::{self, Owner};
-use crate::context::{Cx, Ids};
+use crate::context::{Cx, Ids, Losses};
 use crate::diagnostics::{Diagnostic, codes};
 use crate::dialects::openai_responses::{self as words, Annotation, Content, Logprob};
 use crate::error::Error;
-use crate::frontends::losses::Losses;
 use crate::frontends::{Asked, Encoder};
 use crate::ir;
 use crate::sse;
@@ -188,7 +187,8 @@ impl Stream {
         self.usage.update(usage);
         self.losses.extensions(&extensions, DIALECT);
         let is_ours = |id: &ir::Text| extensions.dialect() == Some(DIALECT) || id.starts_with("resp_");
-        let id = id.filter(is_ours).unwrap_or_else(|| self.ids.make("resp_"));
+        let kept_as = self.asked.kept_as.clone();
+        let id = kept_as.or_else(|| id.filter(is_ours)).unwrap_or_else(|| self.ids.make("resp_"));
         let created = created.unwrap_or(self.asked.now);
         self.head = Head { id, created, extensions, late: ir::Extensions::default() };
         self.write_response("response.created", Status::IN_PROGRESS, out);
@@ -736,5 +736,11 @@ impl Encoder for Stream {
 
     fn take_losses(&mut self) -> Vec<Diagnostic> {
         self.losses.take()
+    }
+
+    fn whole(&self) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        sse::write_json(&self.object(self.status), &mut out);
+        Some(out)
     }
 }
