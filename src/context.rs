@@ -216,6 +216,11 @@ impl Cx {
         self.diagnostics.push(Diagnostic { code, place: path, message: message.into() });
     }
 
+    /// Reports losses that were found elsewhere.
+    pub fn report_all(&mut self, losses: Vec<Diagnostic>) {
+        self.diagnostics.extend(losses);
+    }
+
     /// Reports a loss at the field `key` of where we are.
     pub fn report_here(&mut self, code: &'static Code, key: &str, message: impl Into<String>) {
         self.report(code, self.here, key, message);
@@ -415,4 +420,40 @@ fn push_key(key: &str, out: &mut String) {
         out.push('.');
     }
     out.push_str(key);
+}
+
+/// Losses of an answer, each once: what an encoder gathers, which has no [`Cx`].
+#[derive(Clone, Debug, Default)]
+pub struct Losses(Vec<Diagnostic>);
+
+impl Losses {
+    /// Notes a loss.
+    pub fn add(&mut self, code: &'static Code, place: &str, message: impl Into<String>) {
+        let loss = Diagnostic { code, place: place.to_owned(), message: message.into() };
+        if !self.0.contains(&loss) {
+            self.0.push(loss);
+        }
+    }
+
+    /// Notes each extension that a client of `dialect` cannot be told.
+    pub fn extensions(&mut self, extensions: &Extensions, dialect: &str) {
+        if extensions.dialect() == Some(dialect) {
+            return;
+        }
+        for field in extensions.fields() {
+            self.add(field.loss, &field.name, format!("{dialect} has no such field"));
+        }
+    }
+
+    /// Notes that an opaque part of another dialect is told in words, or left out.
+    pub fn opaque(&mut self, part: &Opaque, dialect: &str) {
+        let what = if part.words.is_some() { "is told in words" } else { "is left out" };
+        self.add(part.loss, "", format!("{} of {} {what} for {dialect}", part.kind, part.dialect));
+    }
+
+    /// Takes what was noted.
+    #[must_use]
+    pub fn take(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.0)
+    }
 }

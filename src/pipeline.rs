@@ -474,6 +474,7 @@ impl Plan {
             &self.request_id,
             asked,
             raised.memo,
+            self.levels.clone(),
             diagnostics,
             trace,
             self.keep.clone(),
