@@ -72,6 +72,7 @@ const CAPABILITIES: Keys = Keys {
         "hostedWithFunctions",
         "mediaInResults",
         "mediaResolution",
+        "mediaUrls",
         "prefill",
         "systemTurns",
         "developerRole",

@@ -269,19 +269,6 @@ pub fn split_data_url(url: &str) -> Option<(&str, &str)> {
     encoding.eq_ignore_ascii_case("base64").then_some((mime, data))
 }
 
-/// The media type that the first bytes of a file tell, read from its base64.
-#[must_use]
-pub fn mime_of_base64(data: &str) -> Option<&'static str> {
-    const BEGINNINGS: [(&str, &str); 5] = [
-        ("iVBORw0KGgo", "image/png"),
-        ("/9j/", "image/jpeg"),
-        ("R0lGOD", "image/gif"),
-        ("UklGR", "image/webp"),
-        ("JVBERi", "application/pdf"),
-    ];
-    BEGINNINGS.into_iter().find(|(beginning, _)| data.starts_with(beginning)).map(|(_, mime)| mime)
-}
-
 /// The media type of an `input_audio.format`.
 #[must_use]
 pub fn mime_of_format(format: &str) -> String {
