@@ -456,7 +456,8 @@ fn document<'a>(cx: &mut Cx, media: &'a ir::Media) -> Option<Source<'a>> {
         ir::MediaSource::Text(text) => {
             Some(Source::Text { media_type: "text/plain", data: Cow::Borrowed(text.as_str()), rest })
         }
-        ir::MediaSource::Url(_) if mime.is_some_and(|mime| mime != "application/pdf") => {
+        // The end of an address proves nothing, so only what was said counts.
+        ir::MediaSource::Url(_) if media.mime.as_deref().is_some_and(|mime| mime != "application/pdf") => {
             unsupported(cx, media, mime);
             None
         }
