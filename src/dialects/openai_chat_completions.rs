@@ -40,6 +40,8 @@ pub const STREAM_FORM: &str = "wire.stream";
 pub const LIMIT_FORM: &str = "wire.max_tokens";
 /// Whether `stop` was a string or a list.
 pub const STOP_FORM: &str = "wire.stop";
+/// The seed stood in `random_seed`, Mistral's name for it.
+pub const SEED_FORM: &str = "wire.seed";
 /// The client asked for `top_k`, which only relatives know.
 pub const TOP_K_FORM: &str = "wire.top_k";
 /// The client said aloud that it wants no token beside the chosen one.

@@ -1,6 +1,7 @@
 //! Raises instructions and messages.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -23,11 +24,16 @@ use crate::dialects::openai_chat_completions::{
 };
 use crate::ir;
 
+/// More marks than this are refused.
+const MAX_MARKS: usize = 4;
+
 /// What holds for the whole request.
 pub(super) struct Raiser<'a> {
     names: &'a Names,
     issuer: ir::Issuer,
     cache: CacheMarks,
+    /// So many of the first marks are left out: only the last ones are taken.
+    marks_over: Cell<usize>,
     takes_developer: bool,
     takes_thoughts: bool,
     takes_customs: bool,
@@ -39,6 +45,7 @@ impl<'a> Raiser<'a> {
             names,
             issuer: target.issuer(ID),
             cache: CacheMarks::of(target),
+            marks_over: Cell::new(0),
             takes_developer: target.capabilities.developer_role.unwrap_or_else(|| has_newest_models(target)),
             takes_thoughts: !is_openai(target),
             takes_customs,
@@ -52,6 +59,7 @@ impl<'a> Raiser<'a> {
         instructions: &'r [ir::Instruction],
         turns: &'r [Turn<'r>],
     ) -> Vec<Message<'r>> {
+        self.marks_over.set(marks(instructions, turns).saturating_sub(MAX_MARKS));
         let mut out = Vec::new();
         self.instructions(cx, instructions, &mut out);
         let mut moved = Vec::new();
@@ -186,8 +194,14 @@ impl<'a> Raiser<'a> {
     /// The field for a wish to cache, unless the client wrote one for this dialect.
     fn cache_field(&self, cx: &mut Cx, meta: &ir::Meta) -> Option<CacheField> {
         let mark = meta.cache?;
-        let own = ["prompt_cache_breakpoint", "cache_control"];
-        if own.iter().any(|name| meta.extensions.get(ID, name).is_some()) {
+        if has_own_mark(meta) {
+            return None;
+        }
+        let over = self.marks_over.get();
+        if over > 0 && !matches!(self.cache, CacheMarks::None) {
+            self.marks_over.set(over - 1);
+            let what = format!("a request has {MAX_MARKS} marks; the last ones are sent");
+            cx.report_at(&codes::CACHE_HINT_LOST, meta.place, ir::Setting::CacheMark, what);
             return None;
         }
         match self.cache {
@@ -546,6 +560,20 @@ impl<'a> Raiser<'a> {
 #[derive(Serialize)]
 struct Wrapped<'a> {
     input: &'a str,
+}
+
+/// Whether a client of this dialect wrote a mark, in a field that goes back as it came.
+fn has_own_mark(meta: &ir::Meta) -> bool {
+    ["prompt_cache_breakpoint", "cache_control"].iter().any(|name| meta.extensions.get(ID, name).is_some())
+}
+
+/// How many marks of other dialects could be written.
+fn marks(instructions: &[ir::Instruction], turns: &[Turn<'_>]) -> usize {
+    let is_mark = |meta: &ir::Meta| meta.cache.is_some() && !has_own_mark(meta);
+    let parts = turns.iter().flat_map(|turn| &turn.parts);
+    let of_parts =
+        parts.filter(|part| matches!(***part, ir::Part::Text(_) | ir::Part::Media(_)) && is_mark(part.meta()));
+    instructions.iter().filter(|one| is_mark(&one.meta)).count() + of_parts.count()
 }
 
 /// Whether a client of this dialect wrote it, who may know better what its upstream takes.

@@ -175,6 +175,16 @@ impl<'a> Raiser<'a> {
             let parts = turn.parts.iter().map(|part| &**part).collect();
             self.turn(cx, &Turn { role: turn.role, name: turn.name, parts, message: turn.message });
         }
+        if self.items.is_empty() && messages.iter().all(|message| message.parts.is_empty()) {
+            // Who says nothing says it in a message, as there has to be one.
+            self.items.extend(messages.first().map(|_| Item::Message {
+                id: None,
+                role: "user",
+                content: Words::Plain(Cow::Borrowed("")),
+                phase: None,
+                extensions: no_extensions(),
+            }));
+        }
         conversation::report_prefill(cx, messages, |_| false);
     }
 
