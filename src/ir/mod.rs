@@ -55,7 +55,7 @@ mod tool;
 pub use emitter::{CallStart, Emitter};
 pub use message::{
     CallKind, Citation, Detail, Media, MediaKind, MediaSource, Message, Native, Opaque, Part, Reasoning, ReasoningForm,
-    Refusal, Role, TextPart, TokenLogprob, ToolCall, ToolResult,
+    Refusal, Role, TextPart, TokenLogprob, ToolCall, ToolResult, is_runnable,
 };
 pub use meta::{
     AROUND, CacheMark, CacheTtl, Extension, Extensions, Issuer, Item, Meta, Place, Sealed, Written, field_path,

@@ -42,6 +42,10 @@ impl Frontend for Gemini {
         response::render(cx, asked, response)
     }
 
+    fn tells_malformed(&self) -> bool {
+        true
+    }
+
     fn render_error(&self, error: &Error) -> http::Response {
         let status = error.status.unwrap_or_else(|| error.kind.status());
         http::Response::json(status, error_body(error))
