@@ -277,7 +277,8 @@ impl Cx {
     fn said(&mut self, path: &str) -> Option<&str> {
         const DEEPEST: usize = 3;
         let said = self.said.get_or_insert_with(|| crate::json::paths(self.body.as_str(), DEEPEST));
-        said.iter().find(|said| is_spelled(said, path)).map(String::as_str)
+        let exact = said.iter().find(|said| *said == path);
+        exact.or_else(|| said.iter().find(|said| reads_alike(said, path))).map(String::as_str)
     }
 
     /// Reports each extension that an upstream of `dialect` cannot be told. A backend calls it for every node.
@@ -292,7 +293,9 @@ impl Cx {
                 self.report(field.loss, self.around(place), path.trim_start_matches('.'), what);
                 continue;
             }
-            let spelled = if place.0 == 0 { self.said(path).map(ToOwned::to_owned) } else { None };
+            // The frontends name fields in one spelling; only camel case has another.
+            let is_spelled = place.0 == 0 && path.bytes().any(|byte| byte.is_ascii_uppercase());
+            let spelled = if is_spelled { self.said(path).map(ToOwned::to_owned) } else { None };
             self.report(field.loss, place, spelled.as_deref().unwrap_or(path), what);
         }
     }
@@ -402,12 +405,12 @@ impl Cx {
     }
 }
 
-/// Whether `said` is `path`: Gemini's clients write `top_k` or `topK`, as they please.
-fn is_spelled(said: &str, path: &str) -> bool {
-    let letters = |text: &str| -> Vec<u8> {
-        text.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase()).collect()
-    };
-    said == path || letters(said) == letters(path)
+/// Whether two paths are one: Gemini's clients write `top_k` or `topK`, as they please.
+fn reads_alike(one: &str, other: &str) -> bool {
+    fn letters(text: &str) -> impl Iterator<Item = u8> {
+        text.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
+    }
+    letters(one).eq(letters(other))
 }
 
 fn push_key(key: &str, out: &mut String) {

@@ -338,7 +338,7 @@ impl<'a> History<'a> {
                 parts.append(&mut one);
             }
         }
-        let call = self.request.call(call_id);
+        let call = self.request.call(call_id, name.as_ref());
         let name = match (call, name) {
             (Some(call), _) => self.names.sent(&call.name, call.namespace.as_ref()),
             (None, Some(name)) => self.names.sent(name, None),
