@@ -88,6 +88,8 @@ pub struct Cx {
     /// of them is reported.
     settings: Places,
     said: Option<Vec<String>>,
+    /// Names in camel case, and whether the document writes them in snake case.
+    snakes: Vec<(String, bool)>,
     diagnostics: Vec<Diagnostic>,
     /// The time, in seconds since 1970.
     pub now: u64,
@@ -100,7 +102,17 @@ impl Cx {
     #[must_use]
     pub fn new(body: Body, now: u64, ids: Ids) -> Self {
         let places = vec![(Place(0), Step::Key(""))];
-        Self { body, places, here: Place(0), settings: Setting::places, said: None, diagnostics: Vec::new(), now, ids }
+        Self {
+            body,
+            places,
+            here: Place(0),
+            settings: Setting::places,
+            said: None,
+            snakes: Vec::new(),
+            diagnostics: Vec::new(),
+            now,
+            ids,
+        }
     }
 
     /// Tells where the document says its settings. A frontend begins with it.
@@ -213,7 +225,43 @@ impl Cx {
         if !key.is_empty() {
             push_key(key, &mut path);
         }
-        self.diagnostics.push(Diagnostic { code, place: path, message: message.into() });
+        let place = self.spelled(path);
+        self.diagnostics.push(Diagnostic { code, place, message: message.into() });
+    }
+
+    /// A path with its names as the document writes them: Gemini's clients write `functionDeclarations` or
+    /// `function_declarations`, as they please, and few write both.
+    fn spelled(&mut self, path: String) -> String {
+        if !path.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return path;
+        }
+        let mut out = String::with_capacity(path.len() + 8);
+        for (index, step) in path.split('.').enumerate() {
+            if index > 0 {
+                out.push('.');
+            }
+            let name = step.split('[').next().unwrap_or_default();
+            if self.is_snake(name) {
+                out.push_str(&snake_case(name));
+                out.push_str(step.get(name.len()..).unwrap_or_default());
+            } else {
+                out.push_str(step);
+            }
+        }
+        out
+    }
+
+    fn is_snake(&mut self, name: &str) -> bool {
+        if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return false;
+        }
+        if let Some((_, is_snake)) = self.snakes.iter().find(|(other, _)| other == name) {
+            return *is_snake;
+        }
+        let body = self.body.as_str();
+        let is_snake = body.contains(&format!("\"{}\"", snake_case(name))) && !body.contains(&format!("\"{name}\""));
+        self.snakes.push((name.to_owned(), is_snake));
+        is_snake
     }
 
     /// Reports a loss at the field `key` of where we are.
@@ -293,10 +341,7 @@ impl Cx {
                 self.report(field.loss, self.around(place), path.trim_start_matches('.'), what);
                 continue;
             }
-            // The frontends name fields in one spelling; only camel case has another.
-            let is_spelled = place.0 == 0 && path.bytes().any(|byte| byte.is_ascii_uppercase());
-            let spelled = if is_spelled { self.said(path).map(ToOwned::to_owned) } else { None };
-            self.report(field.loss, place, spelled.as_deref().unwrap_or(path), what);
+            self.report(field.loss, place, path, what);
         }
     }
 
@@ -403,6 +448,17 @@ impl Cx {
     pub fn named_place(&mut self, name: Text) -> Place {
         self.place_under(self.here, Step::Name(name))
     }
+}
+
+fn snake_case(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
 }
 
 /// Whether two paths are one: Gemini's clients write `top_k` or `topK`, as they please.
