@@ -25,9 +25,9 @@ pub fn estimate(request: &ir::Request) -> u64 {
         bytes += match tool {
             ir::Tool::Function(tool) => {
                 let schema = tool.parameters.as_ref().map_or(0, |schema| schema.json.as_str().len());
-                tool.name.len() + tool.description.as_deref().map_or(0, str::len) + schema
+                tool.name.len() + tool.description.as_ref().map_or(0, ir::Text::len) + schema
             }
-            ir::Tool::Custom(tool) => tool.name.len() + tool.description.as_deref().map_or(0, str::len),
+            ir::Tool::Custom(tool) => tool.name.len() + tool.description.as_ref().map_or(0, ir::Text::len),
             ir::Tool::Hosted(tool) => tool.value.as_str().len(),
         };
     }
