@@ -2,31 +2,15 @@
 //
 // Holds the running gateway against recorded traffic. The judge and the recordings are not part of this repository: the
 // judge is looked for in CONFORMANCE_DIR, or else in ../shared/conformance; the recordings in the folder `corpus` next to it.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { build } from "./build.mjs";
 import { freePort, startNative } from "./native.mjs";
-import { Failure, digest, ensureRust, main, root, run, say, seconds, tools } from "./setup.mjs";
+import { ensureEnvironment } from "./python.mjs";
+import { Failure, ensureRust, main, root, run, say, tools } from "./setup.mjs";
 import { startWorkerd } from "./workerd.mjs";
 
 const KEY = "eval-gateway-key";
-
-/** A virtual environment with the judge's requirements; gives its Python. */
-async function ensurePython(judge) {
-  const home = join(tools, "venv");
-  const python = join(home, ...(process.platform === "win32" ? ["Scripts", "python.exe"] : ["bin", "python"]));
-  const requirements = join(judge, "requirements.txt");
-  const wanted = digest(readFileSync(requirements));
-  const stamp = join(home, ".requirements");
-  if (existsSync(python) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return python;
-  const since = performance.now();
-  say("setting up the judge's Python packages in .tools/venv");
-  await run("python3", ["-m", "venv", home], { quiet: true });
-  await run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements], { quiet: true });
-  writeFileSync(stamp, wanted);
-  say(`Python packages installed in ${seconds(since)}`);
-  return python;
-}
 
 main(async () => {
   const judge = resolve(root, process.env.CONFORMANCE_DIR ?? join("..", "shared", "conformance"));
@@ -40,7 +24,7 @@ main(async () => {
   const given = (name) => options.some((option) => option.split("=")[0] === name);
 
   await ensureRust();
-  const python = await ensurePython(judge);
+  const python = await ensureEnvironment("judge", join(judge, "requirements.txt"));
   const upstream = String(await freePort());
   const config = await run(python, [join(judge, "run.py"), "config", "--port", upstream], { capture: true });
   const vars = { WORKER_AUTH_KEY: KEY, ANY_API_CONFIG: config.trim() };

@@ -3,6 +3,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { spawn } from "node:child_process";
+import { ensureSdks } from "../tests/e2e/python.mjs";
 import { build } from "./build.mjs";
 import { ensureNewNode, ensurePackages, ensureRust, main, root, run, say, seconds, wasmTarget } from "./setup.mjs";
 
@@ -45,6 +46,7 @@ const steps = [
   ["lints of the Worker", cargo("clippy", "--locked", ...worker, "--", "-D", "warnings")],
   ["the Worker's build", () => build({ dev: process.env.ANY_API_BUILD === "dev" })],
   ["Rust tests", rustTests],
+  ["the vendors' Python SDKs", ensureSdks],
   ...(files.length ? [["end-to-end tests in workerd and natively", () => endToEnd(files)]] : []),
 ];
 

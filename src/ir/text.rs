@@ -220,6 +220,18 @@ impl From<Cow<'_, str>> for Text {
     }
 }
 
+impl<'a> From<&'a Text> for Cow<'a, Text> {
+    fn from(text: &'a Text) -> Self {
+        Self::Borrowed(text)
+    }
+}
+
+impl From<Text> for Cow<'_, Text> {
+    fn from(text: Text) -> Self {
+        Self::Owned(text)
+    }
+}
+
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_str().fmt(f)

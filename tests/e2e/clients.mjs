@@ -6,6 +6,8 @@
 //   const talk = client.talk({ model, system, tools });
 //   const answer = await talk.say("What is the weather in Paris?", { stream: true });
 //   const final = await talk.results([{ call: answer.calls[0], output: "21" }]);
+//   talk.use(another);                  // the next turns are another model's
+//   await talk.again({ stream: true }); // the last request once more, after it failed
 //
 // An answer: `text`, `reasoning`, `calls` ({ id, name, args }), `finish` ("end", "calls", "length", "filter"), `usage`
 // ({ input, cached, written, output, reasoning }), `model`, `pieces` (when which piece of text came), `raw`.
@@ -120,8 +122,13 @@ export function chat(connection) {
       },
       results(results, options) {
         messages.push(...results.map(({ call, output }) => ({ role: "tool", tool_call_id: call.id, content: output })));
+        // The protocol's results are words; agents show pictures behind them.
+        const images = results.flatMap(({ image }) => (image ? [{ type: "image_url", image_url: { url: imagePart(image) } }] : []));
+        if (images.length) messages.push({ role: "user", content: images });
         return run(options);
       },
+      again: run,
+      use: (name) => (model = name),
     };
   }
   return { name: "chat", sdk, talk, failure: (error) => failureOf(error, OpenAI) };
@@ -185,9 +192,12 @@ export function responses(connection) {
         return run(options);
       },
       results(results, options) {
-        input.push(...results.map(({ call, output }) => ({ type: "function_call_output", call_id: call.id, output })));
+        const shown = (output, image) => [{ type: "input_text", text: output }, { type: "input_image", detail: "auto", image_url: imagePart(image) }];
+        input.push(...results.map(({ call, output, image }) => ({ type: "function_call_output", call_id: call.id, output: image ? shown(output, image) : output })));
         return run(options);
       },
+      again: run,
+      use: (name) => (model = name),
     };
   }
   return { name: "responses", sdk, talk, failure: (error) => failureOf(error, OpenAI) };
@@ -252,10 +262,13 @@ export function claude({ base, key, ...options }) {
         return run(options);
       },
       results(results, options) {
-        const content = results.map(({ call, output, error }) => notNull({ type: "tool_result", tool_use_id: call.id, content: output, is_error: error }));
+        const shown = (output, image) => [{ type: "text", text: output }, { type: "image", source: { type: "base64", media_type: image.mime, data: image.data } }];
+        const content = results.map(({ call, output, error, image }) => notNull({ type: "tool_result", tool_use_id: call.id, content: image ? shown(output, image) : output, is_error: error }));
         messages.push({ role: "user", content });
         return run(options);
       },
+      again: run,
+      use: (name) => (model = name),
     };
   }
   return { name: "claude", sdk, talk, failure: (error) => failureOf(error, Anthropic) };
@@ -326,10 +339,13 @@ export function gemini({ base, key, ...options }) {
         return run(options);
       },
       results(results, options) {
-        const parts = results.map(({ call, output, error }) => ({ functionResponse: notNull({ id: call.id, name: call.name, response: error ? { error: output } : { output } }) }));
+        const shown = (image) => image && [{ inlineData: { mimeType: image.mime, data: image.data } }];
+        const parts = results.map(({ call, output, error, image }) => ({ functionResponse: notNull({ id: call.id, name: call.name, response: error ? { error: output } : { output }, parts: shown(image) }) }));
         contents.push({ role: "user", parts });
         return run(options);
       },
+      again: run,
+      use: (name) => (model = name),
     };
   }
 

@@ -11,7 +11,7 @@ import { CUT, HELLO, LOOKING, REFUSED, RETRY_AFTER, STORY, STRUCTURED, THOUGHT, 
 export const MODELS = {
   chat: { main: "deepseek-chat", sampling: "gpt-4.1", sealing: "openrouter" },
   responses: { main: "gpt-5.2", sampling: "gpt-4.1", sealing: "gpt-5.2" },
-  claude: { main: "claude-sonnet-4-6", sampling: "claude-sonnet-4-6", sealing: "claude-sonnet-4-6" },
+  claude: { main: "claude-sonnet-4-6", sampling: "claude-sonnet-4-6", sealing: "claude-sonnet-4-6", bound: "claude-opus-5-5" },
   gemini: { main: "gemini-3-pro-preview", sampling: "gemini-2.5-flash", sealing: "gemini-3-pro-preview" },
 };
 

@@ -52,7 +52,7 @@ function listen(dialect, record, route, seals) {
   } catch {
     throw new Refusal(400, "We could not parse the JSON body of your request.");
   }
-  return dialect.read(body, { headers, route, knows: (value) => seals.knows(value), counting: route.count !== undefined });
+  return dialect.read(body, { headers, route, knows: (value, covers) => seals.knows(value, dialect.name, covers), counting: route.count !== undefined });
 }
 
 /** Writes the frames of a stream; gives whether it came to its end. */
@@ -81,6 +81,7 @@ export async function startUpstream() {
   const requests = [];
   const seals = new Seals();
   const open = new Set();
+  const memory = new Set();
   let ids = 0;
 
   async function answer(dialect, route, record, response) {
@@ -100,17 +101,19 @@ export async function startUpstream() {
       return send(refused(dialect, refusal));
     }
     if (route.count) return send({ status: 200, body: route.count });
-    const script = { message: `${REFUSED}: in the middle`, ...scriptFor(heard) };
+    const script = { message: `${REFUSED}: in the middle`, ...scriptFor(heard, memory) };
     if (script.hang) return;
     if (script.body !== undefined) return send(script);
     if (script.status) return send(refused(dialect, { ...script, message: `${REFUSED}: ${script.status}`, details: dialect.scripted?.[script.status] }));
 
-    const seal = () => {
-      const value = seals.issue(dialect.name);
+    const seal = (covers) => {
+      const value = seals.issue(dialect.name, covers);
       record.seals.push(value);
       return value;
     };
-    const tools = { id: () => `scripted${++ids}`, created: Math.floor(Date.now() / 1000), seal };
+    const note = (item) => record.issued.push(structuredClone(item));
+    record.broken = script.then !== undefined;
+    const tools = { id: () => `scripted${++ids}`, created: Math.floor(Date.now() / 1000), seal, note };
     record.status = 200;
     if (!heard.stream) {
       const text = script.then === "error" ? JSON.stringify(dialect.refuse(500, script.message).body) : JSON.stringify(dialect.whole(script, heard, tools));
@@ -130,7 +133,7 @@ export async function startUpstream() {
     const url = new URL(request.url, "http://upstream");
     const [, name, path] = /^\/(\w+)(\/.*)$/.exec(url.pathname) ?? [];
     const dialect = dialects[name];
-    const record = { dialect: name, method: request.method, path: request.url, url, headers: request.headers, raw: "", seals: [], left: false };
+    const record = { dialect: name, method: request.method, path: request.url, url, headers: request.headers, raw: "", seals: [], issued: [], left: false };
     record.closed = new Promise((resolve) => {
       response.on("close", () => {
         record.left = !response.writableEnded;

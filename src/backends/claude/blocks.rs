@@ -18,7 +18,7 @@ use crate::ir;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Block<'a> {
     Text {
-        text: Cow<'a, str>,
+        text: Cow<'a, ir::Text>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         citations: Vec<&'a ir::Json>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,13 +83,13 @@ pub(super) enum Block<'a> {
 pub(super) enum Source<'a> {
     Base64 {
         media_type: &'a str,
-        data: Cow<'a, str>,
+        data: Cow<'a, ir::Text>,
         #[serde(flatten)]
         rest: ir::Written<'a>,
     },
     Text {
         media_type: &'static str,
-        data: Cow<'a, str>,
+        data: Cow<'a, ir::Text>,
         #[serde(flatten)]
         rest: ir::Written<'a>,
     },
@@ -123,7 +123,12 @@ impl<'a> CacheControl<'a> {
             Some(ir::CacheTtl::FiveMinutes) => Some("5m"),
             Some(ir::CacheTtl::OneHour) => Some("1h"),
             Some(ir::CacheTtl::ThirtyMinutes | ir::CacheTtl::TwelveHours) => {
-                cx.report(&codes::CACHE_TTL_APPROXIMATED, meta.place, "", "one hour is asked for");
+                cx.report_at(
+                    &codes::CACHE_TTL_APPROXIMATED,
+                    meta.place,
+                    ir::Setting::CacheMark,
+                    "one hour is asked for",
+                );
                 Some("1h")
             }
         };
@@ -135,7 +140,7 @@ impl<'a> CacheControl<'a> {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Content<'a> {
-    Plain(Cow<'a, str>),
+    Plain(Cow<'a, ir::Text>),
     Blocks(Vec<Block<'a>>),
 }
 
@@ -222,9 +227,6 @@ impl<'a> Writer<'a> {
             let what = "a signature that Claude has no place for";
             cx.report(&codes::REASONING_STATE_FOREIGN, meta.place, "", what);
         }
-        if meta.item.as_ref().is_some_and(|item| item.phase.is_some()) {
-            cx.report(&codes::OPTION_LOST, meta.place, "phase", "Claude tells no phases apart");
-        }
         match part {
             ir::Part::Text(part) => out.extend(text(cx, part)),
             ir::Part::Media(part) => out.extend(media(cx, part)),
@@ -271,7 +273,7 @@ impl<'a> Writer<'a> {
         let content = match (blocks.is_empty(), error) {
             (false, _) => Some(Content::of(blocks)),
             // A failure has to say something.
-            (true, true) => Some(Content::Plain(Cow::Borrowed("The tool failed."))),
+            (true, true) => Some(Content::Plain(Cow::Owned(ir::Text::constant("The tool failed.")))),
             (true, false) => None,
         };
         Block::ToolResult {
@@ -287,7 +289,7 @@ impl<'a> Writer<'a> {
     fn reasoning(&self, cx: &mut Cx, part: &'a ir::Reasoning) -> Option<Block<'a>> {
         let ir::Reasoning { text, form, meta } = part;
         if meta.cache.is_some() {
-            cx.report(&codes::CACHE_HINT_LOST, meta.place, "", "thoughts take no cache mark");
+            cx.report_at(&codes::CACHE_HINT_LOST, meta.place, ir::Setting::CacheMark, "thoughts take no cache mark");
         }
         let Some(seal) = &meta.seal else {
             cx.report(&codes::REASONING_DROPPED, meta.place, "", "thoughts without a signature");
@@ -313,7 +315,7 @@ fn text<'a>(cx: &mut Cx, part: &'a ir::TextPart) -> Option<Block<'a>> {
     let own = |citation: &'a ir::Citation| citation.native.as_ref().filter(|native| native.dialect == ID);
     let native: Vec<&ir::Json> = citations.iter().filter_map(own).map(|native| &native.value).collect();
     if native.len() < citations.len() {
-        cx.report(&codes::CITATIONS_LOST, meta.place, "", "citations that Claude did not make");
+        cx.report_at(&codes::CITATIONS_LOST, meta.place, ir::Setting::Citations, "citations that Claude did not make");
     }
     match words(cx, text, meta)? {
         Block::Text { text, citations: _, cache_control, rest } => {
@@ -329,7 +331,7 @@ fn words<'a>(cx: &mut Cx, text: &'a ir::Text, meta: &'a ir::Meta) -> Option<Bloc
         return None;
     }
     Some(Block::Text {
-        text: Cow::Borrowed(text.as_str()),
+        text: Cow::Borrowed(text),
         citations: Vec::new(),
         cache_control: CacheControl::of(cx, meta),
         rest: meta.extensions.written(ID, ""),
@@ -339,13 +341,13 @@ fn words<'a>(cx: &mut Cx, text: &'a ir::Text, meta: &'a ir::Meta) -> Option<Bloc
 fn media<'a>(cx: &mut Cx, media: &'a ir::Media) -> Option<Block<'a>> {
     let ir::Media { kind, source: _, mime: _, name, detail, meta } = media;
     if detail.is_some_and(|detail| detail != ir::Detail::Auto) {
-        cx.report(&codes::MEDIA_DETAIL_LOST, meta.place, "", "Claude takes no detail of a picture");
+        cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::Detail, "Claude takes no detail of a picture");
     }
     let rest = meta.extensions.written(ID, "");
     match kind {
         ir::MediaKind::Image => {
             if name.is_some() {
-                cx.report(&codes::MEDIA_DETAIL_LOST, meta.place, "", "a picture has no name");
+                cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::FileName, "a picture has no name");
             }
             let source = image(cx, media)?;
             Some(Block::Image { source, cache_control: CacheControl::of(cx, meta), rest })
@@ -400,16 +402,14 @@ fn document<'a>(cx: &mut Cx, media: &'a ir::Media) -> Option<Source<'a>> {
                     cx.report(&codes::MODALITY_UNSUPPORTED, media.meta.place, "", "a text that is not UTF-8");
                     return None;
                 };
-                Some(Source::Text { media_type: "text/plain", data: Cow::Owned(text), rest })
+                Some(Source::Text { media_type: "text/plain", data: Cow::Owned(text.into()), rest })
             }
             other => {
                 unsupported(cx, media, other);
                 None
             }
         },
-        ir::MediaSource::Text(text) => {
-            Some(Source::Text { media_type: "text/plain", data: Cow::Borrowed(text.as_str()), rest })
-        }
+        ir::MediaSource::Text(text) => Some(Source::Text { media_type: "text/plain", data: Cow::Borrowed(text), rest }),
         ir::MediaSource::Url(_) if mime.is_some_and(|mime| mime != "application/pdf") => {
             unsupported(cx, media, mime);
             None
@@ -476,11 +476,11 @@ fn known_mime(media: &ir::Media) -> Option<&str> {
 }
 
 /// Base64 in the alphabet that Claude reads, padded.
-fn standard_base64(data: &ir::Text) -> Cow<'_, str> {
+fn standard_base64(data: &ir::Text) -> Cow<'_, ir::Text> {
     let is_standard =
         data.len().is_multiple_of(4) && data.bytes().all(|byte| !matches!(byte, b'-' | b'_' | b'\n' | b'\r'));
     if is_standard {
-        return Cow::Borrowed(data.as_str());
+        return Cow::Borrowed(data);
     }
     let translate = |c| match c {
         '-' => '+',
@@ -491,5 +491,5 @@ fn standard_base64(data: &ir::Text) -> Cow<'_, str> {
     while !out.len().is_multiple_of(4) {
         out.push('=');
     }
-    Cow::Owned(out)
+    Cow::Owned(out.into())
 }

@@ -208,7 +208,7 @@ pub(super) fn asked_in_words<'a>(
     match choice {
         Some(WireChoice::Said { r#type: "any" | "tool", name, disable_parallel_tool_use, rest }) => {
             let what = "the model cannot be made to call a tool; it is asked to";
-            cx.report(&codes::TOOL_CHOICE_WEAKENED, ir::Place::default(), "tool_choice", what);
+            cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
             let words = match name {
                 Some(name) => format!("Answer by calling the tool {name}."),
                 None => "Answer by calling one of the tools.".to_owned(),
@@ -238,7 +238,7 @@ pub(super) fn choice<'a>(
         Some(ir::ToolChoice::Opaque { dialect, value }) if *dialect == ID => return Some(WireChoice::Raw(value)),
         Some(ir::ToolChoice::Opaque { dialect, .. }) => {
             let what = format!("a choice that only {dialect} can say");
-            cx.report(&codes::TOOL_CHOICE_WEAKENED, ir::Place::default(), "tool_choice", what);
+            cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
             ("auto", None)
         }
     };
@@ -246,7 +246,7 @@ pub(super) fn choice<'a>(
         // Without tools Claude takes no choice.
         if matches!(r#type, "any" | "tool") {
             let what = "there is no tool that could be called";
-            cx.report(&codes::TOOL_CHOICE_WEAKENED, ir::Place::default(), "tool_choice", what);
+            cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
         }
         return None;
     }

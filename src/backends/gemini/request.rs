@@ -104,10 +104,10 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut out
     } = request;
     cx.report_extensions(extensions, ir::Place::default(), ID);
     cx.report_headers(headers, ID);
-    report_session(cx, session);
+    cx.report_session(session, false, ID);
     if *parallel_tool_calls == Some(false) && !tools.is_empty() {
         let what = "the model may call several at once";
-        cx.report(&codes::PARALLEL_CONTROL_LOST, ir::Place::default(), "parallel_tool_calls", what);
+        cx.report_setting(&codes::PARALLEL_CONTROL_LOST, ir::Setting::ParallelToolCalls, what);
     }
 
     let names = Names::new(cx, request, &NAMES);
@@ -123,7 +123,11 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut out
                 "the conversation is empty: Gemini wants at least one message",
             ));
         };
-        cx.report(&codes::INSTRUCTION_MOVED, ir::Place::default(), "", "sent as the user's words: there are no others");
+        cx.report_setting(
+            &codes::INSTRUCTION_MOVED,
+            ir::Setting::Instructions,
+            "sent as the user's words: there are no others",
+        );
         contents.push(Content { role: Some(Cow::Borrowed("user")), parts: system.parts, extensions: None });
     }
 
@@ -142,34 +146,18 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut out
     Ok(Raised { call: Call::Send(out), memo: Memo::new(cx, target, ID, names.clone()) })
 }
 
-fn report_session(cx: &mut Cx, session: &ir::Session) {
-    let ir::Session { previous_response_id, conversation, store } = session;
-    let place = ir::Place::default();
-    if previous_response_id.is_some() {
-        let what = "Gemini keeps no answers to go on from";
-        cx.report(&codes::SERVER_STATE_UNSUPPORTED, place, "previous_response_id", what);
-    }
-    if conversation.is_some() {
-        cx.report(&codes::SERVER_STATE_UNSUPPORTED, place, "conversation", "Gemini keeps no conversations");
-    }
-    if *store == Some(true) {
-        cx.report(&codes::STORE_LOST, place, "store", "Gemini keeps no answers");
-    }
-}
-
 /// What is known of the caller. Labels are for Google's own accounts and refuse most texts, so only a Gemini client's go up.
 fn caller_metadata<'a>(cx: &mut Cx, caller: &'a ir::Caller, extensions: &ir::Extensions) -> Option<&'a ir::Json> {
     let ir::Caller { user, metadata, tier: _, cache_key } = caller;
-    let place = ir::Place::default();
     if user.is_some() {
-        cx.report(&codes::END_USER_ID_LOST, place, "user", "Gemini has no field for it");
+        cx.report_setting(&codes::END_USER_ID_LOST, ir::Setting::User, "Gemini has no field for it");
     }
     if cache_key.is_some() {
-        cx.report(&codes::CACHE_HINT_LOST, place, "prompt_cache_key", "Gemini caches by the prompt alone");
+        cx.report_setting(&codes::CACHE_HINT_LOST, ir::Setting::CacheKey, "Gemini caches by the prompt alone");
     }
     let labels = metadata.as_ref().filter(|_| extensions.get(ID, NOTE_LABELS).is_some());
     if metadata.is_some() && labels.is_none() {
-        cx.report(&codes::METADATA_LOST, place, "metadata", "Gemini has no field for it");
+        cx.report_setting(&codes::METADATA_LOST, ir::Setting::Metadata, "Gemini has no field for it");
     }
     labels
 }
@@ -183,7 +171,7 @@ fn service_tier(cx: &mut Cx, tier: Option<ir::Tier>) -> Option<&'static str> {
         ir::Tier::Scale | ir::Tier::Fast | ir::Tier::Ultrafast => ("priority", false),
     };
     if !is_exact {
-        cx.report(&codes::SERVICE_TIER_APPROXIMATED, ir::Place::default(), "service_tier", "sent as priority");
+        cx.report_setting(&codes::SERVICE_TIER_APPROXIMATED, ir::Setting::Tier, "sent as priority");
     }
     Some(name)
 }
@@ -192,7 +180,7 @@ fn service_tier(cx: &mut Cx, tier: Option<ir::Tier>) -> Option<&'static str> {
 pub(super) fn report_meta(cx: &mut Cx, meta: &ir::Meta) {
     cx.report_extensions(&meta.extensions, meta.place, ID);
     if meta.cache.is_some() {
-        cx.report(&codes::CACHE_HINT_LOST, meta.place, "", "Gemini has no marks for its caches");
+        cx.report_at(&codes::CACHE_HINT_LOST, meta.place, ir::Setting::CacheMark, "Gemini has no marks for its caches");
     }
 }
 
@@ -206,9 +194,9 @@ fn system_instruction<'a>(
         let ir::Instruction { role, text, meta } = instruction;
         report_meta(cx, meta);
         if *role == ir::Role::Developer && instructions.iter().any(|other| other.role != ir::Role::Developer) {
-            cx.report(&codes::ROLE_DISTINCTION_LOST, meta.place, "role", "system and developer are one for Gemini");
+            cx.report(&codes::ROLE_DISTINCTION_LOST, meta.place, "", "system and developer are one for Gemini");
         }
-        parts.push(Part::of_text(text.as_str()).with(meta));
+        parts.push(Part::of_text(text).with(meta));
     }
     let extensions = Some(extensions.written(ID, "systemInstruction")).filter(|written| !written.is_empty());
     (!parts.is_empty()).then_some(Content { role: None, parts, extensions })
@@ -229,21 +217,25 @@ fn generation_config<'a>(
     let stop_sequences = match stop.get(..MAX_STOPS) {
         Some(first) if stop.len() > MAX_STOPS => {
             let what = format!("only the first {MAX_STOPS} of {}", stop.len());
-            cx.report(&codes::VALUE_CLAMPED, place, "stop", what);
+            cx.report_setting(&codes::VALUE_CLAMPED, ir::Setting::Stop, what);
             first
         }
         _ => stop.as_slice(),
     };
     let ir::Output { format, verbosity } = output;
     if verbosity.is_some() {
-        cx.report(&codes::VERBOSITY_LOST, place, "verbosity", "Gemini has no verbosity");
+        cx.report_setting(&codes::VERBOSITY_LOST, ir::Setting::Verbosity, "Gemini has no verbosity");
     }
     let (response_mime_type, response_schema, response_json_schema) = match format {
         ir::Format::Text => (None, None, None),
         ir::Format::Json => (Some("application/json"), None, None),
         ir::Format::Schema(ir::OutputSchema { name, description, schema, strict: _ }) => {
-            if name.is_some() || description.is_some() {
-                cx.report(&codes::OPTION_LOST, place, "response_format", "the schema's name and description");
+            for (setting, is_said) in
+                [(ir::Setting::FormatName, name.is_some()), (ir::Setting::FormatDescription, description.is_some())]
+            {
+                if is_said {
+                    cx.report_setting(&codes::OPTION_LOST, setting, "Gemini knows a schema by itself");
+                }
             }
             let field = extensions.get(ID, NOTE_SCHEMA);
             let (open_api, json_schema) = raise_schema(cx, schema, field, place, "response_format");

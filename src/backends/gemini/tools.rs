@@ -225,7 +225,7 @@ pub(super) fn tool_config<'a>(
         Some(ir::ToolChoice::Auto | ir::ToolChoice::None) if !has_functions => None,
         Some(choice) if !has_functions => {
             let what = format!("there is no function for {choice:?}");
-            cx.report(&codes::TOOL_CHOICE_WEAKENED, ir::Place::default(), "tool_choice", what);
+            cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
             None
         }
         choice => choice,
@@ -243,7 +243,7 @@ pub(super) fn tool_config<'a>(
         }
         Some(ir::ToolChoice::Opaque { dialect, value: _ }) => {
             let what = format!("only {dialect} can say this choice");
-            cx.report(&codes::TOOL_CHOICE_WEAKENED, ir::Place::default(), "tool_choice", what);
+            cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
             None
         }
         None => match note {
@@ -289,7 +289,7 @@ fn all_strict(cx: &mut Cx, tools: &[ir::Tool]) -> bool {
     }
     for function in strict {
         let what = "Gemini is strict with all functions or with none";
-        cx.report(&codes::STRICT_NOT_ENFORCED, function.meta.place, "strict", what);
+        cx.report_at(&codes::STRICT_NOT_ENFORCED, function.meta.place, ir::Setting::Strict, what);
     }
     false
 }

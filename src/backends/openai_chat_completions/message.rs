@@ -77,7 +77,7 @@ impl<'a> Raiser<'a> {
             match out.last_mut().filter(|last| form.is_none() && last.role == role) {
                 Some(Message { content: Some(content), .. }) => add(part, false, content),
                 _ => {
-                    let rest = meta.extensions.written(ID, "message");
+                    let rest = meta.extensions.written(ID, ir::AROUND);
                     let mut message = Message::new(role, rest);
                     message.content = Some(content(vec![part], form == Some("[]")));
                     out.push(message);
@@ -173,7 +173,7 @@ impl<'a> Raiser<'a> {
         }
     }
 
-    fn text_part<'r>(&self, cx: &mut Cx, text: &'r str, meta: &'r ir::Meta) -> ContentPart<'r> {
+    fn text_part<'r>(&self, cx: &mut Cx, text: &'r ir::Text, meta: &'r ir::Meta) -> ContentPart<'r> {
         cx.report_extensions(&meta.extensions, meta.place, ID);
         ContentPart {
             body: Body::Text { text: Cow::Borrowed(text) },
@@ -191,7 +191,12 @@ impl<'a> Raiser<'a> {
         }
         match self.cache {
             CacheMarks::None => {
-                cx.report(&codes::CACHE_HINT_LOST, meta.place, "", "the upstream has no such marks");
+                cx.report_at(
+                    &codes::CACHE_HINT_LOST,
+                    meta.place,
+                    ir::Setting::CacheMark,
+                    "the upstream has no such marks",
+                );
                 None
             }
             CacheMarks::Breakpoint => {
@@ -221,7 +226,12 @@ impl<'a> Raiser<'a> {
     /// The marks of parts that have no field for one.
     fn no_cache_field(cx: &mut Cx, meta: &ir::Meta) {
         if meta.cache.is_some() && meta.extensions.get(ID, "cache_control").is_none() {
-            cx.report(&codes::CACHE_HINT_LOST, meta.place, "", "the upstream has no mark for this");
+            cx.report_at(
+                &codes::CACHE_HINT_LOST,
+                meta.place,
+                ir::Setting::CacheMark,
+                "the upstream has no mark for this",
+            );
         }
     }
 
@@ -250,7 +260,6 @@ impl<'a> Raiser<'a> {
         for part in &turn.parts {
             match &**part {
                 ir::Part::Text(ir::TextPart { text, citations, logprobs: _, meta }) => {
-                    said_in_phases(cx, meta);
                     cx.report_sources(citations, meta.place, ID);
                     text_seal = self.seal(cx, meta).or(text_seal);
                     if !text.is_empty() {
@@ -326,7 +335,6 @@ impl<'a> Raiser<'a> {
         let ir::ToolCall { id, name, namespace, kind, arguments, meta } = call;
         cx.report_extensions(&meta.extensions, meta.place, ID);
         Self::no_cache_field(cx, meta);
-        said_in_phases(cx, meta);
         let seal = self.seal(cx, meta);
         let name = self.names.sent(name, namespace.as_ref());
         let rest = meta.extensions.written(ID, "function");
@@ -384,7 +392,7 @@ impl<'a> Raiser<'a> {
                     Self::no_cache_field(cx, meta);
                     cx.report_sources(citations, meta.place, ID);
                     parts.push(ContentPart {
-                        body: Body::Text { text: Cow::Borrowed(text.as_str()) },
+                        body: Body::Text { text: Cow::Borrowed(text) },
                         cache: None,
                         rest: meta.extensions.written(ID, ""),
                     });
@@ -413,7 +421,7 @@ impl<'a> Raiser<'a> {
         if *error {
             cx.report(&codes::TOOL_ERROR_FLAG_TEXTUAL, meta.place, "", "the result begins with \"Error: \"");
             match parts.first_mut().map(|part| &mut part.body) {
-                Some(Body::Text { text }) => *text = Cow::Owned(format!("Error: {text}")),
+                Some(Body::Text { text }) => *text = Cow::Owned(format!("Error: {text}").into()),
                 _ => parts.insert(0, words_part("Error: the tool failed".to_owned())),
             }
         }
@@ -432,7 +440,7 @@ impl<'a> Raiser<'a> {
             (_, ir::MediaSource::Text(text)) => {
                 let what = "a text document is told in words";
                 cx.report(&codes::CONTENT_AS_TEXT, meta.place, "", what);
-                Body::Text { text: Cow::Borrowed(text.as_str()) }
+                Body::Text { text: Cow::Borrowed(text) }
             }
             (ir::MediaKind::Image, ir::MediaSource::Inline(_) | ir::MediaSource::Url(_)) => {
                 Body::ImageUrl { image_url: self.image(cx, media)? }
@@ -478,10 +486,10 @@ impl<'a> Raiser<'a> {
             }
         };
         if *kind != ir::MediaKind::Image && detail.is_some() {
-            cx.report(&codes::MEDIA_DETAIL_LOST, meta.place, "detail", "only pictures have one");
+            cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::Detail, "only pictures have one");
         }
         if name.is_some() && !matches!(body, Body::File { .. }) {
-            cx.report(&codes::MEDIA_DETAIL_LOST, meta.place, "", "only files have a name");
+            cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::FileName, "only files have a name");
         }
         Some(ContentPart { body, cache: self.cache_field(cx, meta), rest: meta.extensions.written(ID, "") })
     }
@@ -502,8 +510,11 @@ impl<'a> Raiser<'a> {
             }
         };
         let word = detail.and_then(words::detail_name);
-        if (detail.is_some() && word.is_none()) || name.is_some() {
-            cx.report(&codes::MEDIA_DETAIL_LOST, meta.place, "", "a detail or name that cannot be said");
+        if detail.is_some() && word.is_none() {
+            cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::Detail, "there is no such detail");
+        }
+        if name.is_some() {
+            cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::FileName, "a picture has no name");
         }
         if noted(FIELD_FORM, &meta.extensions).is_some() {
             return Some(ImageUrl::Bare(url));
@@ -519,7 +530,7 @@ impl<'a> Raiser<'a> {
             let words = STANDARD.decode(standard(data).as_bytes()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             if let Some(words) = words {
                 cx.report(&codes::CONTENT_AS_TEXT, meta.place, "", "a text document is told in words");
-                return Body::Text { text: Cow::Owned(words) };
+                return Body::Text { text: Cow::Owned(words.into()) };
             }
         }
         let unnamed = noted(FIELD_FORM, &meta.extensions).is_some();
@@ -545,13 +556,7 @@ fn is_own(meta: &ir::Meta) -> bool {
 fn approximated(cx: &mut Cx, is_near: bool, ttl: Option<&str>, place: ir::Place) {
     if !is_near {
         let what = format!("asked for {}", ttl.unwrap_or_default());
-        cx.report(&codes::CACHE_TTL_APPROXIMATED, place, "", what);
-    }
-}
-
-fn said_in_phases(cx: &mut Cx, meta: &ir::Meta) {
-    if let Some(phase) = meta.item.as_ref().and_then(|item| item.phase.as_ref()) {
-        cx.report(&codes::OPTION_LOST, meta.place, "phase", format!("the phase {phase} cannot be said"));
+        cx.report_at(&codes::CACHE_TTL_APPROXIMATED, place, ir::Setting::CacheMark, what);
     }
 }
 
@@ -582,13 +587,13 @@ fn opaque<'r>(cx: &mut Cx, part: &'r ir::Opaque) -> Option<ContentPart<'r>> {
         });
     }
     cx.report_opaque(part, ID);
-    let text = Cow::Borrowed(part.words.as_ref()?.as_str());
+    let text = Cow::Borrowed(part.words.as_ref()?);
     let rest = part.meta.extensions.written(ID, "");
     Some(ContentPart { body: Body::Text { text }, cache: None, rest })
 }
 
 fn words_part<'r>(words: String) -> ContentPart<'r> {
-    ContentPart { body: Body::Text { text: Cow::Owned(words) }, cache: None, rest: ir::Written::default() }
+    ContentPart { body: Body::Text { text: Cow::Owned(words.into()) }, cache: None, rest: ir::Written::default() }
 }
 
 /// ir::Media of results, that no turn of the user follows.
@@ -610,19 +615,19 @@ fn content<'r>(parts: Vec<ContentPart<'r>>, is_list: bool) -> Content<'r> {
 
 /// Words as one string. Blocks that have no white space between them are set apart.
 fn joined<'r>(parts: Vec<ContentPart<'r>>, between: &str) -> Content<'r> {
-    let mut out = Cow::Borrowed("");
-    for part in parts {
-        let Body::Text { text } = part.body else { continue };
-        if out.is_empty() {
-            out = text;
-        } else if !text.is_empty() {
-            let is_apart = out.ends_with(char::is_whitespace) || text.starts_with(char::is_whitespace);
-            let out = out.to_mut();
-            out.push_str(if is_apart { "" } else { between });
-            out.push_str(&text);
-        }
+    let mut texts = parts.into_iter().filter_map(|part| match part.body {
+        Body::Text { text } if !text.is_empty() => Some(text),
+        _ => None,
+    });
+    let Some(first) = texts.next() else { return Content::Words(Cow::Owned(ir::Text::default())) };
+    let Some(second) = texts.next() else { return Content::Words(first) };
+    let mut out = first.as_str().to_owned();
+    for text in std::iter::once(second).chain(texts) {
+        let is_apart = out.ends_with(char::is_whitespace) || text.starts_with(char::is_whitespace);
+        out.push_str(if is_apart { "" } else { between });
+        out.push_str(&text);
     }
-    Content::Words(out)
+    Content::Words(Cow::Owned(out.into()))
 }
 
 /// Adds a block to an instruction's content.

@@ -93,7 +93,7 @@ pub(super) enum Item<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Words<'a> {
-    Plain(Cow<'a, str>),
+    Plain(Cow<'a, ir::Text>),
     Parts(Vec<Content<'a>>),
 }
 
@@ -276,11 +276,13 @@ impl<'a> Raiser<'a> {
                     part.citations.iter().filter_map(|citation| Annotation::new(citation, characters)).collect();
                 if annotations.len() < part.citations.len() {
                     let what = "a source without an address is left out";
-                    cx.report(&codes::CITATIONS_LOST, part.meta.place, "", what);
+                    cx.report_at(&codes::CITATIONS_LOST, part.meta.place, ir::Setting::Citations, what);
                 }
-                if part.citations.iter().any(|citation| citation.quote.is_some()) {
-                    let what = "the words of a source are left out";
-                    cx.report(&codes::CITATION_DEGRADED, part.meta.place, "", what);
+                let is_foreign = |native: &ir::Native| native.dialect != DIALECT;
+                let says_more = |one: &ir::Citation| one.quote.is_some() || one.native.as_ref().is_some_and(is_foreign);
+                if part.citations.iter().any(says_more) {
+                    let what = "no more than a source's address and title is told";
+                    cx.report_at(&codes::CITATION_DEGRADED, part.meta.place, ir::Setting::Citations, what);
                 }
                 let logprobs = (!part.logprobs.is_empty()).then(|| Logprob::list(&part.logprobs));
                 Some(Content::OutputText { text: &part.text, annotations, logprobs, extensions })
@@ -365,7 +367,7 @@ impl<'a> Raiser<'a> {
         let prompt_cache_breakpoint = self.breakpoint(cx, meta);
         if is_image {
             if name.is_some() {
-                cx.report(&codes::MEDIA_DETAIL_LOST, meta.place, "", "only files have a name");
+                cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::FileName, "only files have a name");
             }
             let image_url = data.or_else(|| url.map(ToString::to_string));
             let detail = detail.map(|detail| match detail {
@@ -382,7 +384,12 @@ impl<'a> Raiser<'a> {
             ir::Detail::Low => Some("low"),
             ir::Detail::High => Some("high"),
             ir::Detail::Medium | ir::Detail::Original => {
-                cx.report(&codes::MEDIA_DETAIL_LOST, meta.place, "detail", "a document has no such detail");
+                cx.report_at(
+                    &codes::MEDIA_DETAIL_LOST,
+                    meta.place,
+                    ir::Setting::Detail,
+                    "a document has no such detail",
+                );
                 None
             }
         });
@@ -504,7 +511,7 @@ impl<'a> Raiser<'a> {
         }
         let is_list = words::is_marked(&meta.extensions, words::LISTED);
         let mut output = match parts.as_slice() {
-            [] if !is_list => Words::Plain(Cow::Borrowed("")),
+            [] if !is_list => Words::Plain(Cow::Owned(ir::Text::default())),
             [one] if !is_list => match plain(one) {
                 Some(text) => Words::Plain(Cow::Borrowed(text)),
                 None => Words::Parts(parts),
@@ -555,17 +562,22 @@ impl<'a> Raiser<'a> {
             Some(ir::CacheTtl::TwelveHours) => (Some("12h"), false),
         };
         if is_near {
-            cx.report(&codes::CACHE_TTL_APPROXIMATED, meta.place, "", "the cache is kept for 30 minutes or 12 hours");
+            cx.report_at(
+                &codes::CACHE_TTL_APPROXIMATED,
+                meta.place,
+                ir::Setting::CacheMark,
+                "the cache is kept for 30 minutes or 12 hours",
+            );
         }
         Some(Breakpoint { mode: "explicit", ttl })
     }
 
     fn lost_mark(&self, cx: &mut Cx, meta: &ir::Meta) {
         if meta.cache.is_some() {
-            cx.report(
+            cx.report_at(
                 &codes::CACHE_HINT_LOST,
                 meta.place,
-                "",
+                ir::Setting::CacheMark,
                 "the upstream takes no cache mark here; it caches by itself",
             );
         }
@@ -586,7 +598,7 @@ fn custom_call(part: &ir::Part) -> Option<&ir::Text> {
 }
 
 /// The words of a part that is nothing but words.
-fn plain<'a>(content: &Content<'a>) -> Option<&'a str> {
+fn plain<'a>(content: &Content<'a>) -> Option<&'a ir::Text> {
     match content {
         Content::InputText { text, prompt_cache_breakpoint: None, extensions } if extensions.is_empty() => Some(text),
         Content::OutputText { text, annotations, logprobs: None, extensions }
@@ -606,19 +618,21 @@ fn plain<'a>(content: &Content<'a>) -> Option<&'a str> {
     }
 }
 
+static ERROR: ir::Text = ir::Text::constant("Error:");
+
 /// Puts before a result that its tool failed.
 fn say_error(output: &mut Words<'_>) {
     match output {
-        Words::Plain(text) if text.is_empty() => *text = Cow::Borrowed("Error"),
+        Words::Plain(text) if text.is_empty() => *text = Cow::Owned(ir::Text::constant("Error")),
         Words::Plain(text) => {
             let begins = text.get(..5).is_some_and(|begin| begin.eq_ignore_ascii_case("error"));
             if !begins {
-                *text = Cow::Owned(format!("Error: {text}"));
+                *text = Cow::Owned(format!("Error: {text}").into());
             }
         }
         Words::Parts(parts) => {
             let extensions = no_extensions();
-            parts.insert(0, Content::InputText { text: "Error:", prompt_cache_breakpoint: None, extensions });
+            parts.insert(0, Content::InputText { text: &ERROR, prompt_cache_breakpoint: None, extensions });
         }
     }
 }

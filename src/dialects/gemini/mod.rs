@@ -30,7 +30,7 @@ pub(crate) const NOTE_ENTRY: &str = "any-api.entry";
 /// Written by a Gemini client: a thought without a signature, a public address of a file.
 pub(crate) const NOTE_NATIVE: &str = "any-api.native";
 /// The mode of `functionCallingConfig`, where the choice of tools alone would be written otherwise.
-pub(crate) const NOTE_MODE: &str = "any-api.toolConfig.functionCallingConfig.mode";
+pub(crate) const NOTE_MODE: &str = "any-api.toolConfig.functionCallingConfig";
 /// The `thinkingLevel` as it was written.
 pub(crate) const NOTE_LEVEL: &str = "any-api.thinkingLevel";
 /// The metadata stood in `labels`.

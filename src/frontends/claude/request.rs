@@ -158,8 +158,7 @@ pub(super) fn keep(
     out: &mut ir::Extensions,
 ) {
     for (name, raw) in fields.iter().filter(|(name, _)| ***name != *"type") {
-        let path = if under.is_empty() { cx.text(name) } else { format!("{under}.{}", &**name).into() };
-        cx.keep(ID, path, cx.json(raw), loss(name), out);
+        cx.keep(ID, ir::field_path(under, name), cx.json(raw), loss(name), out);
     }
 }
 

@@ -357,7 +357,7 @@ fn thought(
     if text.is_empty() && seal.is_none() {
         return;
     }
-    let mut meta = read::meta(&cx.body(), part, cx.here());
+    let mut meta = read::meta(&cx.body(), part, cx.around(cx.here()));
     meta.seal = seal;
     let mut form = ir::ReasoningForm::Summary;
     let text = if is_bare {
@@ -432,7 +432,7 @@ fn attach_foreign(
 fn function_call(cx: &mut Cx, call: &FunctionCall<'_>, part: &Part<'_>, history: &mut History) -> Result<ir::ToolCall> {
     let name = cx.required(call.name.as_ref().filter(|name| !name.is_empty()), "name")?;
     let name = cx.text(name);
-    let mut meta = read::meta(&cx.body(), part, cx.here());
+    let mut meta = read::meta(&cx.body(), part, cx.around(cx.here()));
     let given = cx.optional_text(call.id.as_ref()).filter(|id| !id.is_empty());
     let is_taken = |id: &ir::Text| history.calls.iter().any(|call| call.id == *id);
     let id = match given.clone().filter(|id| !is_taken(id)) {
@@ -467,7 +467,7 @@ fn function_response(
     part: &Part<'_>,
     history: &mut History,
 ) -> Result<ir::ToolResult> {
-    let mut meta = read::meta(&cx.body(), part, cx.here());
+    let mut meta = read::meta(&cx.body(), part, cx.around(cx.here()));
     let given = cx.optional_text(result.id.as_ref()).filter(|id| !id.is_empty());
     let name = cx.optional_text(result.name.as_ref()).filter(|name| !name.is_empty());
     let by_id = |call: &&mut Call| !call.answered && call.given.is_some() && call.given == given;

@@ -12,6 +12,9 @@ use crate::envelope;
 use crate::frontends::Asked;
 use crate::ir;
 
+/// What a hidden thought says.
+static NOTHING: ir::Text = ir::Text::constant("");
+
 /// An answer, or a piece of a streamed one.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -291,7 +294,7 @@ pub(super) fn whole(part: &ir::Part) -> Option<Part<'_>> {
         ir::Part::Opaque(opaque) if opaque.dialect == ID => {
             Part { own: Some(&opaque.value), ..Part::default() }.with(&opaque.meta)
         }
-        ir::Part::Opaque(opaque) => Part::of_text(opaque.words.as_deref().filter(|words| !words.is_empty())?),
+        ir::Part::Opaque(opaque) => Part::of_text(opaque.words.as_ref().filter(|words| !words.is_empty())?),
         ir::Part::Text(_)
         | ir::Part::ToolCall(_)
         | ir::Part::ToolResult(_)
@@ -315,7 +318,11 @@ pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<
     let mut tail = Tail::default();
     let mut signer = Signer::default();
     let mut out = Vec::with_capacity(parts.len());
-    for part in parts {
+    let cut = parts.last().filter(|part| finish.reason.cuts_off() && is_cut(part));
+    if cut.is_some() {
+        cx.report(&codes::ANSWER_PART_DROPPED, ir::Place::default(), "", CUT);
+    }
+    for part in parts.iter().take(parts.len() - usize::from(cut.is_some())) {
         cx.report_extensions(&part.meta().extensions, part.meta().place, ID);
         self::part(cx, part, asked, &mut tail, &mut signer, &mut out);
     }
@@ -344,6 +351,13 @@ pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<
     bytes
 }
 
+/// What becomes of half a call: there is no form for one here, and a client would run it.
+const CUT: &str = "a call that was cut off";
+
+fn is_cut(part: &ir::Part) -> bool {
+    matches!(part, ir::Part::ToolCall(call) if !ir::is_runnable(call.kind, &call.arguments))
+}
+
 fn part<'a>(
     cx: &mut Cx,
     part: &'a ir::Part,
@@ -361,7 +375,7 @@ fn part<'a>(
             tail.logprobs(logprobs.clone());
             let signature = meta.seal.as_deref().map(envelope::wrap);
             if !text.is_empty() || signature.is_some() {
-                out.push(Part::of_text(text.as_str()).with(meta).signed(owned(signature)));
+                out.push(Part::of_text(text).with(meta).signed(owned(signature)));
             }
         }
         ir::Part::Reasoning(ir::Reasoning { text, form, meta }) => {
@@ -370,7 +384,7 @@ fn part<'a>(
                 cx.report(&codes::REASONING_HIDDEN, place, "", "the client asked for no thoughts");
             }
             let signature = meta.seal.as_deref().map(|seal| signer.thought(seal));
-            let text = if is_hidden { "" } else { text.as_str() };
+            let text = if is_hidden { &NOTHING } else { text };
             if !text.is_empty() || signature.is_some() {
                 let mut part = Part::of_thought(text).with(meta).signed(owned(signature));
                 if *form == ir::ReasoningForm::Redacted && text.is_empty() {
@@ -382,7 +396,7 @@ fn part<'a>(
         ir::Part::Refusal(ir::Refusal { text, meta }) => {
             tail.is_refused = true;
             if !text.is_empty() {
-                out.push(Part::of_text(text.as_str()).with(meta));
+                out.push(Part::of_text(text).with(meta));
             }
         }
         ir::Part::ToolCall(ir::ToolCall { id, name, namespace, kind, arguments, meta }) => {

@@ -191,11 +191,11 @@ fn operator(
         push(cx, role, message, parts, extensions, out);
         return Ok(());
     }
-    let mut extensions = own_fields(cx, "message", message);
+    let mut extensions = own_fields(cx, ir::AROUND, message);
     note_developer(role, &mut extensions);
     if let Some(name) = &message.name {
         let name = ir::Json::of(&**name);
-        cx.keep(ID, "message.name", name, &codes::ROLE_DISTINCTION_LOST, &mut extensions);
+        cx.keep(ID, ir::field_path(ir::AROUND, "name"), name, &codes::ROLE_DISTINCTION_LOST, &mut extensions);
     }
     let is_list = matches!(message.content, Some(StrOr::Other(_)));
     for (index, part) in content(cx, history.message, message, &mut ir::Extensions::default())?.into_iter().enumerate()

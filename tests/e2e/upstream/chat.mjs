@@ -1,7 +1,7 @@
 // The scripted upstream's OpenAI Chat Completions. The protocol has no reasoning; of what is in the wild, "deepseek-chat"
 // says it as DeepSeek does (`reasoning_content`), "openrouter" as OpenRouter does (`reasoning_details`, which carry opaque state).
 import { argumentPieces, wordsOf } from "./scripts.mjs";
-import { checkConversation, demand, knownOnly, names, Refusal, turnOf } from "./strict.mjs";
+import { checkConversation, checkProperties, checkUnique, demand, knownOnly, names, Refusal, turnOf } from "./strict.mjs";
 
 const MODELS = names("gpt-4.1 deepseek-chat openrouter");
 
@@ -74,13 +74,17 @@ function readMessage(message, index, heard) {
   demand(content != null || message.tool_calls?.length, `${where}: an assistant message needs content or tool_calls`);
   for (const call of message.tool_calls ?? []) {
     demand(call.id && call.type === "function" && typeof call.function?.arguments === "string", `${where}: a malformed tool call`);
+    demand(turn.calls.every((other) => other.id !== call.id), `${where}: duplicate tool call id ${call.id}`);
     turn.calls.push({ id: call.id, name: call.function.name, args: JSON.parse(call.function.arguments) });
   }
+  heard.own.push(message);
   if (message.reasoning_content) turn.thoughts.push(message.reasoning_content);
   for (const detail of message.reasoning_details ?? []) {
     demand(heard.model === "openrouter", `Unrecognized request argument supplied: ${where}.reasoning_details`);
     if (detail.text) turn.thoughts.push(detail.text);
-    if (detail.data ?? detail.signature) turn.seals.push(detail.data ?? detail.signature);
+    const seal = detail.data ?? detail.signature;
+    demand(seal === undefined || heard.knows(seal, "reasoning"), `${where}.reasoning_details: the encrypted reasoning could not be verified`);
+    if (seal) turn.seals.push(seal);
   }
 }
 
@@ -94,8 +98,27 @@ const usageOf = ({ input, cached, written, output, reasoning }) => ({
 
 const FINISH = { end: "stop", calls: "tool_calls", length: "length", filter: "content_filter" };
 
+/** Calls that a thought of DeepSeek's led to: in the turn under way it wants to read that thought again. */
+const thoughtOut = new Map();
+
+function checkThoughts(messages) {
+  const asked = messages.findLastIndex((message) => message.role === "user");
+  for (const message of messages.slice(asked + 1)) {
+    const thought = message.tool_calls && thoughtOut.get(message.tool_calls[0].id);
+    demand(!thought || message.reasoning_content === thought, "The `reasoning_content` in the thinking mode must be passed back to the API.");
+  }
+}
+
 const encrypted = (data) => ({ type: "reasoning.encrypted", data, id: "rs_1", format: "openai-responses-v1", index: 1 });
 const openText = (text) => ({ type: "reasoning.text", text, format: "openai-responses-v1", index: 0 });
+
+/** Only who seals its thoughts can hide them. */
+const stepsFor = (script, heard) => script.steps.filter((step) => !step.hidden || heard.model === "openrouter");
+
+function remember(message, heard, note) {
+  note(message);
+  if (heard.model === "deepseek-chat" && message.reasoning_content) for (const call of message.tool_calls ?? []) thoughtOut.set(call.id, message.reasoning_content);
+}
 
 export const chat = {
   name: "chat",
@@ -111,7 +134,7 @@ export const chat = {
 
   rateLimit: { headers: (after) => ({ "retry-after": String(after), "x-ratelimit-remaining-requests": "0" }) },
 
-  read(body) {
+  read(body, { knows }) {
     const error = (path) => `Unrecognized request argument supplied: ${path}`;
     knownOnly(body, FIELDS, "", error);
     demand(typeof body.model === "string", "you must provide a model parameter");
@@ -121,8 +144,12 @@ export const chat = {
     const tools = (body.tools ?? []).map(({ type, function: tool }) => {
       demand(type === "function" && /^[\w-]{1,64}$/.test(tool?.name), "Invalid value in 'tools'", { param: "tools" });
       if (tool.strict) checkStrictSchema(tool.parameters, tool.name);
+      checkProperties(tool.parameters, tool.name);
       return { name: tool.name, description: tool.description, schema: tool.parameters };
     });
+    checkUnique(tools, (name) => `Invalid 'tools': the name ${name} is used twice`);
+    demand(tools.length <= 128, "Invalid 'tools': array too long. Expected an array with maximum length 128.");
+    demand([body.stop ?? []].flat().length <= 4, "Invalid 'stop': array too long. Expected an array with maximum length 4.");
     demand(tools.length || body.tool_choice == null, "'tool_choice' is only allowed when 'tools' are specified.");
     const format = body.response_format;
     if (format?.type === "json_schema") {
@@ -133,8 +160,11 @@ export const chat = {
       model: body.model,
       stream: body.stream === true,
       wantsUsage: body.stream_options?.include_usage === true,
+      body,
+      knows,
       system: [],
       turns: [],
+      own: [],
       tools,
       choice: body.tool_choice,
       schema: format?.json_schema?.schema,
@@ -146,18 +176,21 @@ export const chat = {
     };
     body.messages.forEach((message, index) => readMessage(message, index, heard));
     checkConversation(heard.turns);
+    if (body.model === "deepseek-chat") checkThoughts(body.messages);
     return heard;
   },
 
-  whole(script, heard, { id, created, seal }) {
+  whole(script, heard, { id, created, seal, note }) {
     const message = { role: "assistant", content: null, refusal: null, annotations: [] };
-    for (const { reasoning, text, call } of script.steps) {
+    for (const { reasoning, hidden, text, call } of stepsFor(script, heard)) {
       if (reasoning && heard.model === "openrouter") {
-        Object.assign(message, { reasoning, reasoning_details: [openText(reasoning), encrypted(seal())] });
+        const details = [...(hidden ? [] : [openText(reasoning)]), encrypted(seal("reasoning"))];
+        Object.assign(message, { ...(hidden ? {} : { reasoning }), reasoning_details: details });
       } else if (reasoning) message.reasoning_content = reasoning;
       if (text) message.content = (message.content ?? "") + text;
       if (call) (message.tool_calls ??= []).push({ id: `call_${id()}`, type: "function", function: { name: call.name, arguments: JSON.stringify(call.args) } });
     }
+    remember(message, heard, note);
     return {
       id: `chatcmpl-${id()}`,
       object: "chat.completion",
@@ -170,7 +203,7 @@ export const chat = {
     };
   },
 
-  *stream(script, heard, { id, created, seal }) {
+  *stream(script, heard, { id, created, seal, note }) {
     const chunkId = `chatcmpl-${id()}`;
     const frame = (choices, more = {}) => {
       const usage = heard.wantsUsage ? { usage: null } : {};
@@ -180,18 +213,26 @@ export const chat = {
     const delta = (fields, finish = null) => frame([{ index: 0, delta: fields, logprobs: null, finish_reason: finish }]);
     yield delta({ role: "assistant", content: "", refusal: null });
     let calls = 0;
-    for (const { reasoning, pieces, call } of script.steps) {
+    const whole = { content: null };
+    for (const { reasoning, hidden, text, pieces, call } of stepsFor(script, heard)) {
       if (call) {
         const index = calls++;
-        yield delta({ tool_calls: [{ index, id: `call_${id()}`, type: "function", function: { name: call.name, arguments: "" } }] });
+        const callId = `call_${id()}`;
+        (whole.tool_calls ??= []).push({ id: callId, type: "function", function: { name: call.name, arguments: JSON.stringify(call.args) } });
+        yield delta({ tool_calls: [{ index, id: callId, type: "function", function: { name: call.name, arguments: "" } }] });
         for (const piece of argumentPieces(call.args)) yield delta({ tool_calls: [{ index, function: { arguments: piece } }] });
       } else if (reasoning && heard.model === "openrouter") {
-        for (const piece of wordsOf(reasoning)) yield delta({ reasoning: piece, reasoning_details: [openText(piece)] });
-        yield delta({ reasoning_details: [encrypted(seal())] });
+        const state = encrypted(seal("reasoning"));
+        Object.assign(whole, { ...(hidden ? {} : { reasoning }), reasoning_details: [...(hidden ? [] : [openText(reasoning)]), state] });
+        if (!hidden) for (const piece of wordsOf(reasoning)) yield delta({ reasoning: piece, reasoning_details: [openText(piece)] });
+        yield delta({ reasoning_details: [state] });
       } else {
+        if (reasoning) whole.reasoning_content = reasoning;
+        else whole.content = (whole.content ?? "") + text;
         for (const piece of pieces) yield delta(reasoning ? { reasoning_content: piece, content: null } : { content: piece });
       }
     }
+    remember(whole, heard, note);
     if (script.then) {
       yield { then: script.then };
       yield `data: ${JSON.stringify({ error: { message: script.message, type: "server_error", param: null, code: null } })}\n\n`;

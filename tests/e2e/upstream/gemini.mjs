@@ -1,5 +1,5 @@
 // The scripted upstream's Gemini: a Gemini 3 model, so every step of a turn needs the thought signature it came with.
-import { checkConversation, demand, knownOnly, names, Refusal, turnOf } from "./strict.mjs";
+import { canonical, checkConversation, checkUnique, demand, knownOnly, names, Refusal, turnOf } from "./strict.mjs";
 
 const MODELS = names("gemini-3-pro-preview gemini-2.5-flash");
 
@@ -10,6 +10,12 @@ const CONFIG_FIELDS = names(`temperature topP topK candidateCount maxOutputToken
   imageConfig thinkingConfig`);
 
 const PART_FIELDS = names("text inlineData fileData functionCall functionResponse thought thoughtSignature mediaResolution");
+
+/** Google's own subset of OpenAPI, the older language of `parameters` and `responseSchema`. */
+const SCHEMA_FIELDS = names(`type format title description nullable enum items minItems maxItems properties required minProperties
+  maxProperties minLength maxLength pattern example anyOf propertyOrdering default minimum maximum`);
+
+const LEVELS = names("MINIMAL LOW MEDIUM HIGH THINKING_LEVEL_UNSPECIFIED");
 
 /** Stands for a signature that a foreign history lacks. */
 const SENTINEL = "skip_thought_signature_validator";
@@ -29,12 +35,25 @@ const unknownName = (path) => `Invalid JSON payload received. Unknown name "${pa
 /** base64 in the standard alphabet, whichever it came in. */
 const standard = (base64) => Buffer.from(base64, "base64").toString("base64");
 
+/** The older schemas have no other words, and types in capitals. */
+function checkSchema(schema, where) {
+  if (!schema || typeof schema !== "object") return;
+  knownOnly(schema, SCHEMA_FIELDS, where, unknownName);
+  demand(schema.type === undefined || /^(TYPE_UNSPECIFIED|STRING|NUMBER|INTEGER|BOOLEAN|ARRAY|OBJECT|NULL|string|number|integer|boolean|array|object|null)$/.test(schema.type), `Invalid value at '${where}.type'`);
+  for (const [name, property] of Object.entries(schema.properties ?? {})) checkSchema(property, `${where}.properties[${name}]`);
+  checkSchema(schema.items, `${where}.items`);
+  for (const [at, option] of (schema.anyOf ?? []).entries()) checkSchema(option, `${where}.any_of[${at}]`);
+}
+
+/** What a signature is bound to: the call that it stands on, or words. */
+const bindingOf = ({ functionCall: call }) => (call ? `call\n${canonical([call.name, call.args ?? {}])}` : "text");
+
 function readPart(part, where, turn, heard, counts) {
   knownOnly(part, PART_FIELDS, where, unknownName);
   const data = ["text", "inlineData", "fileData", "functionCall", "functionResponse"].filter((name) => part[name] !== undefined);
   demand(data.length === 1, `${where}: required oneof field 'data' must have one initialized field`);
   if (part.thoughtSignature !== undefined) {
-    const known = part.thoughtSignature === SENTINEL || heard.knows(standard(part.thoughtSignature));
+    const known = part.thoughtSignature === SENTINEL || heard.knows(standard(part.thoughtSignature), bindingOf(part));
     demand(known, "Corrupted thought signature.");
     turn.seals.push(part.thoughtSignature === SENTINEL ? SENTINEL : standard(part.thoughtSignature));
   }
@@ -51,7 +70,21 @@ function readPart(part, where, turn, heard, counts) {
   const { output, error } = result.response;
   const value = output ?? error ?? result.response;
   demand(asked?.name === result.name, `${where}: the function response for ${result.name} answers no call of the turn before it`);
-  turn.results.push({ id: result.id ?? asked.id, text: typeof value === "string" ? value : JSON.stringify(value), error: error !== undefined });
+  knownOnly(result, names("id name response parts scheduling willContinue"), `${where}.function_response`, unknownName);
+  demand(result.id === undefined || asked.id.includes("#") || result.id === asked.id, `${where}: the function response for ${result.id} answers no call of the turn before it`);
+  const images = (result.parts ?? []).map(({ inlineData }) => `${inlineData.mimeType} of ${Buffer.from(inlineData.data, "base64").length} bytes`);
+  turn.results.push({ images, id: result.id ?? asked.id, text: typeof value === "string" ? value : JSON.stringify(value), error: error !== undefined });
+}
+
+const callsIn = (content) => (content?.parts ?? []).filter((part) => part.functionCall).length;
+
+/** Calls stand behind a user's turn, and their results, all of them, in the next. */
+function checkTurn(contents, index) {
+  const [before, here] = [contents[index - 1], contents[index]];
+  const results = here.parts.filter((part) => part.functionResponse).length;
+  const isCall = callsIn(here) > 0;
+  demand(!isCall || (before && before.role !== "model"), "Please ensure that function call turn comes immediately after a user turn or after a function response turn.");
+  demand(results === callsIn(before) || (!results && !before?.parts.some((part) => part.functionCall)), "Please ensure that the number of function response parts is equal to the number of function call parts of the function call turn.");
 }
 
 const usageOf = ({ input, cached, output, reasoning }) => ({
@@ -105,13 +138,23 @@ export const gemini = {
     const config = body.generationConfig ?? {};
     knownOnly(config, CONFIG_FIELDS, "generation_config", unknownName);
     const thinking = config.thinkingConfig ?? {};
+    knownOnly(thinking, names("includeThoughts thinkingBudget thinkingLevel"), "generation_config.thinking_config", unknownName);
+    demand(thinking.thinkingLevel === undefined || LEVELS.has(thinking.thinkingLevel), "Invalid value at 'generation_config.thinking_config.thinking_level'");
+    demand((config.stopSequences ?? []).length <= 5, "The number of stop sequences must be at most 5");
+    demand(!(config.responseJsonSchema && config.responseSchema), "Only one of response_schema and response_json_schema can be set.");
+    checkSchema(config.responseSchema, "generation_config.response_schema");
     demand(thinking.thinkingBudget === undefined || thinking.thinkingLevel === undefined, "You can only set only one of thinking budget and thinking level.");
     const schema = config.responseJsonSchema ?? config.responseSchema;
     demand(!schema || config.responseMimeType === "application/json", "response_schema is only supported with response_mime_type application/json");
     const declarations = (body.tools ?? []).flatMap((tool) => tool.functionDeclarations ?? []);
+    checkUnique(declarations, (name) => `Duplicate function declaration found: ${name}`);
+    const calling = body.toolConfig?.functionCallingConfig ?? {};
+    demand(!calling.allowedFunctionNames?.length || ["ANY", "VALIDATED"].includes(calling.mode), "allowed_function_names can only be set when mode is ANY or VALIDATED");
     const tools = declarations.map(({ name, description, parametersJsonSchema, parameters, ...more }) => {
       demand(/^[A-Za-z_][\w.:-]{0,127}$/.test(name), "Invalid function name.");
       knownOnly(more, names("response responseJsonSchema behavior"), `tools.${name}`, unknownName);
+      demand(!(parametersJsonSchema && parameters), `Only one of parameters and parameters_json_schema can be set: ${name}`);
+      checkSchema(parameters, `tools.${name}.parameters`);
       return { name, description, schema: parametersJsonSchema ?? parameters };
     });
     const heard = {
@@ -120,7 +163,9 @@ export const gemini = {
       stream: route.stream === true,
       array: route.array,
       system: (body.systemInstruction?.parts ?? []).map((part) => part.text),
+      body,
       turns: [],
+      own: [],
       tools,
       choice: body.toolConfig?.functionCallingConfig,
       schema,
@@ -138,7 +183,9 @@ export const gemini = {
       demand(Array.isArray(parts) && parts.length, `* GenerateContentRequest.contents[${index}].parts: contents.parts must not be empty.`);
       const turn = turnOf(heard.turns, role === "model" ? "assistant" : "user");
       const counts = { results: 0 };
+      checkTurn(body.contents, index);
       parts.forEach((part, at) => readPart(part, `contents[${index}].parts[${at}]`, turn, heard, counts));
+      if (role === "model") heard.own.push(...parts);
     });
     checkConversation(heard.turns);
     const asked = heard.turns.findLastIndex((turn) => turn.texts.length && turn.role === "user");
@@ -150,13 +197,15 @@ export const gemini = {
 
   whole(script, heard, tools) {
     const parts = [...partsOf(script, heard, tools, false)];
+    parts.forEach(tools.note);
     return responseOf(heard, tools.id(), parts, script.usage, script.finish);
   },
 
   *stream(script, heard, tools) {
     const id = tools.id();
     const chunk = (parts, finish) => responseOf(heard, id, parts, finish ? script.usage : { ...script.usage, output: 0, reasoning: 0 }, finish);
-    for (const part of partsOf(script, heard, tools, true)) yield chunk([part]);
+    const said = (part) => (tools.note(part), chunk([part]));
+    for (const part of partsOf(script, heard, tools, true)) yield said(part);
     if (script.then) {
       yield { then: script.then };
       yield this.refuse(500, script.message).body;
@@ -164,7 +213,9 @@ export const gemini = {
     }
     // A signature that belongs to no call comes with an empty text.
     const signature = script.steps.some((step) => step.reasoning) && !script.steps.some((step) => step.call);
-    yield chunk([signature ? { text: "", thoughtSignature: tools.seal() } : { text: "" }], script.finish);
+    const end = signature ? { text: "", thoughtSignature: tools.seal("text") } : { text: "" };
+    tools.note(end);
+    yield chunk([end], script.finish);
   },
 
   /** The stream as server-sent events, or as one JSON array where these were not asked for. */
@@ -183,18 +234,19 @@ export const gemini = {
 /** The parts of the answer: in a stream a text in its pieces; a call is always whole. */
 function* partsOf(script, heard, { id, seal }, streamed) {
   let signed = false;
-  for (const { reasoning, text, pieces, call } of script.steps) {
+  for (const { reasoning, hidden, text, pieces, call } of script.steps) {
     if (call) {
       // Only the first of parallel calls is signed.
-      yield { functionCall: { id: id(), name: call.name, args: call.args }, ...(signed ? {} : { thoughtSignature: seal() }) };
+      const part = { functionCall: { id: id(), name: call.name, args: call.args } };
+      yield signed ? part : { ...part, thoughtSignature: seal(bindingOf(part)) };
       signed = true;
-    } else if (!reasoning || heard.shows) {
+    } else if (!reasoning || (heard.shows && !hidden)) {
       const thought = reasoning ? { thought: true } : {};
       for (const piece of streamed ? pieces : [reasoning ?? text]) yield { text: piece, ...thought };
     }
   }
   const sealsText = script.steps.some((step) => step.reasoning) && !signed;
-  if (!streamed && sealsText) yield { text: "", thoughtSignature: seal() };
+  if (!streamed && sealsText) yield { text: "", thoughtSignature: seal("text") };
 }
 
 function responseOf(heard, id, parts, usage, finish) {

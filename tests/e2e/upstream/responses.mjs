@@ -1,7 +1,7 @@
 // The scripted upstream's OpenAI Responses. It keeps what it was asked to store, for `previous_response_id`.
 import { checkStrictSchema, imageWords, openaiDetails, openaiKey, openaiRefusal } from "./chat.mjs";
-import { argumentPieces } from "./scripts.mjs";
-import { checkConversation, demand, knownOnly, names, Refusal, turnOf } from "./strict.mjs";
+import { argumentPieces, wordsOf } from "./scripts.mjs";
+import { checkProperties, checkUnique, demand, knownOnly, names, Refusal, turnOf } from "./strict.mjs";
 
 const MODELS = names("gpt-4.1 gpt-5.2");
 
@@ -25,11 +25,21 @@ function readParts(content, where, types) {
 
 const INPUT = ["input_text", "input_image", "input_file"];
 
+const PREFIXES = { message: "msg", reasoning: "rs", function_call: "fc", custom_tool_call: "ctc" };
+
+const INCLUDES = names(`file_search_call.results web_search_call.results web_search_call.action.sources message.input_image.image_url
+  computer_call_output.output.image_url code_interpreter_call.outputs reasoning.encrypted_content message.output_text.logprobs`);
+
 function readItem(item, index, heard, knows) {
   const where = `input[${index}]`;
   const assistant = () => turnOf(heard.turns, "assistant");
   const user = () => turnOf(heard.turns, "user");
-  switch (item.type ?? "message") {
+  const kind = item.type ?? "message";
+  const isOwn = item.role === "assistant" || ["reasoning", "function_call", "custom_tool_call"].includes(kind);
+  const prefix = PREFIXES[kind];
+  demand(!isOwn || item.id == null || item.id.startsWith(prefix), `Invalid '${where}.id': '${item.id}'. Expected an ID that begins with '${prefix}'.`, { param: `${where}.id` });
+  if (isOwn) heard.own.push(item);
+  switch (kind) {
     case "message": {
       if (item.role === "assistant") {
         const { texts } = readParts(item.content, `${where}.content`, ["output_text", "refusal"]);
@@ -41,24 +51,73 @@ function readItem(item, index, heard, knows) {
       user().texts.push(...texts);
       return void user().images.push(...images);
     }
+    case "additional_tools":
+      demand(item.role === "developer" && Array.isArray(item.tools), `Invalid value in '${where}'`, { param: where });
+      return void heard.tools.push(...item.tools.flatMap((tool) => readTool(tool)));
     case "reasoning": {
       demand(Array.isArray(item.summary), `Missing required parameter: '${where}.summary'.`);
       if (!item.encrypted_content) throw new Refusal(404, `Item with id '${item.id}' not found. Items are not persisted when \`store\` is set to false.`);
-      demand(knows(item.encrypted_content), `The encrypted content for item ${item.id} could not be verified.`, { code: "invalid_encrypted_content" });
+      demand(knows(item.encrypted_content, "reasoning"), `The encrypted content for item ${item.id} could not be verified.`, { code: "invalid_encrypted_content" });
+      const next = heard.items[index + 1];
+      const isFollowed = next && (next.role === "assistant" || /(^reasoning|_call)$/.test(next.type ?? ""));
+      demand(isFollowed, `Item '${item.id}' of type 'reasoning' was provided without its required following item.`);
       assistant().seals.push(item.encrypted_content);
       return void assistant().thoughts.push(...item.summary.map((part) => part.text));
     }
     case "function_call":
-      demand(item.call_id && item.name && typeof item.arguments === "string", `${where}: a malformed function call`);
-      demand(item.id === undefined || /^fc_/.test(item.id), `Invalid '${where}.id': '${item.id}'. Expected an ID that begins with 'fc'.`);
-      return void assistant().calls.push({ id: item.call_id, name: item.name, args: JSON.parse(item.arguments) });
-    case "function_call_output": {
+    case "custom_tool_call": {
+      const text = kind === "function_call" ? item.arguments : item.input;
+      demand(item.call_id && item.call_id.length <= 64 && item.name && typeof text === "string", `${where}: a malformed function call`);
+      const thought = item.id && ledBy.get(item.id);
+      const behind = heard.items.slice(0, index).some((before) => before.type === "reasoning" && before.id === thought);
+      demand(!thought || behind, `Item '${item.id}' of type '${kind}' was provided without its required 'reasoning' item: '${thought}'.`);
+      const args = kind === "function_call" ? JSON.parse(text) : text;
+      return void assistant().calls.push({ id: item.call_id, name: item.name, namespace: item.namespace, args });
+    }
+    case "function_call_output":
+    case "custom_tool_call_output": {
       const { texts, images } = readParts(item.output, `${where}.output`, INPUT);
+      const called = kind.replace("_output", "");
+      const isCalled = heard.items.slice(0, index).some((before) => before.type === called && before.call_id === item.call_id);
+      demand(isCalled, `No tool call found for ${called.replaceAll("_", " ")} output with call_id ${item.call_id}.`, { param: "input" });
       return void user().results.push({ id: item.call_id, text: texts.join(""), images });
     }
     default:
       throw new Refusal(400, `Invalid value: '${item.type}'.`, { param: `${where}.type` });
   }
+}
+
+/** The reasoning that each call came from, by their ids: one is not taken without the other. */
+const ledBy = new Map();
+
+/** Results may come in any order, and later than the next words, as long as each call has one. */
+function checkAnswered(items) {
+  const outputs = items.filter((item) => /_output$/.test(item.type ?? ""));
+  for (const item of items.filter((item) => /^(function|custom_tool)_call$/.test(item.type ?? ""))) {
+    const count = outputs.filter((output) => output.call_id === item.call_id).length;
+    demand(count === 1, count ? `Duplicate tool output for call_id ${item.call_id}.` : `No tool output found for function call ${item.call_id}.`, { param: "input" });
+  }
+}
+
+const HOSTED = names("web_search web_search_2025_08_26 web_search_preview image_generation code_interpreter local_shell tool_search file_search mcp");
+
+/** A declared tool, or those of a name space. */
+function readTool(tool, namespace) {
+  if (HOSTED.has(tool.type)) return [];
+  if (tool.type === "namespace") {
+    demand(/^[\w-]{1,64}$/.test(tool.name) && Array.isArray(tool.tools) && tool.tools.length, "Invalid value in 'tools'", { param: "tools" });
+    return tool.tools.flatMap((inner) => readTool(inner, tool.name));
+  }
+  demand(/^[\w-]{1,128}$/.test(tool.name ?? ""), "Invalid value in 'tools'", { param: "tools" });
+  if (tool.type === "custom") {
+    const { type, syntax, definition } = tool.format ?? { type: "text" };
+    demand(type === "text" || (type === "grammar" && ["lark", "regex"].includes(syntax) && definition), "Invalid value: 'tools.format'", { param: "tools" });
+    return [{ name: tool.name, namespace, custom: true, description: tool.description }];
+  }
+  demand(tool.type === "function", `Invalid value: '${tool.type}'`, { param: "tools" });
+  if (tool.strict) checkStrictSchema(tool.parameters, tool.name);
+  checkProperties(tool.parameters, tool.name);
+  return [{ name: tool.name, namespace, description: tool.description, schema: tool.parameters }];
 }
 
 const usageOf = ({ input, cached, written, output, reasoning }) => ({
@@ -108,14 +167,23 @@ function responseOf(heard, { id, created, status, output, usage = null, error = 
   };
 }
 
-/** The output item of a step. */
-function itemOf({ reasoning, text, call }, heard, { id, seal }, status = "completed") {
+/** The output item of a step. Thoughts that came before a call are noted with it. */
+function itemOf({ reasoning, hidden, text, call }, heard, { id, seal }, before) {
+  const status = "completed";
   if (reasoning) {
     // Summaries come only to who asks for them; the state always comes.
-    const summary = heard.summary ? [{ type: "summary_text", text: reasoning }] : [];
-    return { id: `rs_${id()}`, type: "reasoning", summary, encrypted_content: seal() };
+    const summary = heard.summary && !hidden ? [{ type: "summary_text", text: reasoning }] : [];
+    return { id: `rs_${id()}`, type: "reasoning", summary, encrypted_content: seal("reasoning") };
   }
-  if (call) return { id: `fc_${id()}`, type: "function_call", status, call_id: `call_${id()}`, name: call.name, arguments: JSON.stringify(call.args) };
+  if (call) {
+    const { namespace, custom } = heard.tools.find((tool) => tool.name === call.name) ?? {};
+    const item = custom
+      ? { id: `ctc_${id()}`, type: "custom_tool_call", status, call_id: `call_${id()}`, name: call.name, input: call.args.input }
+      : { id: `fc_${id()}`, type: "function_call", status, call_id: `call_${id()}`, name: call.name, arguments: JSON.stringify(call.args) };
+    const thought = before.findLast(({ type }) => type === "reasoning");
+    if (thought) ledBy.set(item.id, thought.id);
+    return namespace ? { ...item, namespace } : item;
+  }
   const content = [{ type: "output_text", text, annotations: [], logprobs: [] }];
   return { id: `msg_${id()}`, type: "message", status, role: "assistant", content };
 }
@@ -145,11 +213,12 @@ export const responses = {
     if (!MODELS.has(body.model)) throw new Refusal(404, `The requested model '${body.model}' does not exist.`);
     demand(body.input != null, "Missing required parameter: 'input'.", { param: "input", code: "missing_required_parameter" });
     demand(!body.max_output_tokens || body.max_output_tokens >= 16, "Invalid 'max_output_tokens': integer below minimum value.", { param: "max_output_tokens" });
-    const tools = (body.tools ?? []).map((tool) => {
-      demand(tool.type === "function" && /^[\w-]{1,128}$/.test(tool.name), "Invalid value in 'tools'", { param: "tools" });
-      if (tool.strict) checkStrictSchema(tool.parameters, tool.name);
-      return { name: tool.name, description: tool.description, schema: tool.parameters };
-    });
+    const tools = (body.tools ?? []).flatMap((tool) => readTool(tool));
+    checkUnique(tools.map(({ name, namespace }) => ({ name: `${namespace ?? ""} ${name}` })), (name) => `Duplicate tool name: ${name}`);
+    const thinks = body.model !== "gpt-4.1";
+    for (const name of ["temperature", "top_p"]) demand(!thinks || body[name] == null, `Unsupported parameter: '${name}' is not supported with this model.`, { param: name });
+    demand(thinks || body.reasoning?.effort == null, "Unsupported parameter: 'reasoning.effort' is not supported with this model.", { param: "reasoning.effort" });
+    for (const name of body.include ?? []) demand(INCLUDES.has(name), `Invalid value: '${name}'.`, { param: "include" });
     const format = body.text?.format;
     if (format?.type === "json_schema") {
       demand(format.name && format.schema, "Missing required parameter: 'text.format.name'.", { param: "text.format.name" });
@@ -165,6 +234,7 @@ export const responses = {
       items: [...before, ...input],
       system: body.instructions ? [body.instructions] : [],
       turns: [],
+      own: [],
       tools,
       choice: body.tool_choice,
       schema: format?.schema,
@@ -176,13 +246,15 @@ export const responses = {
       summary: body.reasoning?.summary,
     };
     heard.items.forEach((item, index) => readItem(item, index, heard, knows));
-    checkConversation(heard.turns);
+    checkAnswered(heard.items);
     return heard;
   },
 
   whole(script, heard, tools) {
     const reason = REASONS[script.finish];
-    const output = script.steps.map((step) => itemOf(step, heard, tools, "completed"));
+    const output = [];
+    for (const step of script.steps) output.push(itemOf(step, heard, tools, output));
+    output.forEach(tools.note);
     const status = reason ? "incomplete" : "completed";
     return keep(heard, responseOf(heard, { id: `resp_${tools.id()}`, created: tools.created, status, output, usage: usageOf(script.usage), reason }));
   },
@@ -197,11 +269,11 @@ export const responses = {
     yield event("response.in_progress", { response: skeleton });
     const output = [];
     for (const [index, step] of script.steps.entries()) {
-      const item = itemOf(step.text === undefined ? step : { text: "" }, heard, tools);
+      const item = itemOf(step.text === undefined ? step : { text: "" }, heard, tools, output);
       const at = { output_index: index, item_id: item.id };
-      const begun = { message: { status: "in_progress", content: [] }, function_call: { status: "in_progress", arguments: "" }, reasoning: { summary: [] } }[item.type];
+      const begun = { message: { status: "in_progress", content: [] }, function_call: { status: "in_progress", arguments: "" }, custom_tool_call: { status: "in_progress", input: "" }, reasoning: { summary: [] } }[item.type];
       yield event("response.output_item.added", { output_index: index, item: { ...item, ...begun } });
-      if (item.type === "reasoning" && heard.summary) {
+      if (item.type === "reasoning" && item.summary.length) {
         const part = { ...at, summary_index: 0 };
         yield event("response.reasoning_summary_part.added", { ...part, part: { type: "summary_text", text: "" } });
         for (const delta of step.pieces) yield event("response.reasoning_summary_text.delta", { ...part, delta });
@@ -210,6 +282,9 @@ export const responses = {
       } else if (item.type === "function_call") {
         for (const delta of argumentPieces(step.call.args)) yield event("response.function_call_arguments.delta", { ...at, delta });
         yield event("response.function_call_arguments.done", { ...at, name: item.name, arguments: item.arguments });
+      } else if (item.type === "custom_tool_call") {
+        for (const delta of wordsOf(item.input)) yield event("response.custom_tool_call_input.delta", { ...at, delta });
+        yield event("response.custom_tool_call_input.done", { ...at, input: item.input });
       } else if (item.type === "message") {
         const part = { ...at, content_index: 0 };
         yield event("response.content_part.added", { ...part, part: { type: "output_text", text: "", annotations: [], logprobs: [] } });
@@ -220,6 +295,7 @@ export const responses = {
         yield event("response.content_part.done", { ...part, part: item.content[0] });
       }
       yield event("response.output_item.done", { output_index: index, item });
+      tools.note(item);
       output.push(item);
     }
     if (script.then) {

@@ -1,5 +1,8 @@
 // What the scripted upstream says, and why: words in the user's last text choose. Neutral of dialect; the dialects' files
-// say it in their own terms.
+// say it in their own terms. Longer plays, with tools, are in plays.mjs.
+import { stepOf, wordsOf } from "./plays.mjs";
+
+export { wordsOf };
 
 /** The text of every plain answer: letters of one, two, three and four bytes. */
 export const HELLO = "Hello there! Grüße, 你好 and 🌍 to you.";
@@ -17,8 +20,6 @@ export const RETRY_AFTER = 7;
 
 /** Words of a refusal, which have to reach the client. */
 export const REFUSED = "the scripted upstream says no";
-
-export const wordsOf = (text) => text.match(/\S+\s*/gu) ?? [];
 
 function* forEver(piece) {
   for (;;) yield piece;
@@ -41,9 +42,11 @@ export const lastText = (heard) => heard.turns.filter((turn) => turn.role === "u
  * - `pause`: milliseconds before each piece; `slice`: bytes a write, for streams whose chunks respect no boundary;
  * - `hang`: nothing is answered at all; `status`: the request is refused; `body`: answered as it stands.
  */
-export function scriptFor(heard) {
+export function scriptFor(heard, memory) {
   const text = (words, pieces = wordsOf(words)) => ({ text: words, pieces });
   const answer = (steps, more = {}) => ({ steps, finish: "end", usage: { ...USAGE, reasoning: 0 }, ...more });
+  const step = stepOf(heard, memory);
+  if (step) return { usage: USAGE, ...step };
   const results = openResults(heard);
   if (results.length) {
     const told = results.map((result) => (result.error ? `failed: ${result.text}` : result.text));

@@ -1,0 +1,81 @@
+// Agents' plays: what the model does, step by step, when the user's text asks for one ("play loop"). Which step it is follows
+// from the history alone, so that whoever plays it may change the model, the provider or the client in the middle.
+
+/** A text in the pieces in which it is streamed. */
+export const wordsOf = (text) => text.match(/\s*\S+\s*/gu) ?? [];
+
+/** The tools that plays call. A client brings them, and answers their calls as `answerTo` says. */
+export const TOOLS = [
+  { name: "list_files", description: "Names the files of a folder", schema: { type: "object", properties: { path: { type: "string" } }, required: ["path"], additionalProperties: false } },
+  { name: "read_file", description: "The text of a file", schema: { type: "object", properties: { path: { type: "string" }, lines: { type: "integer" } }, required: ["path", "lines"], additionalProperties: false } },
+  { name: "screenshot", description: "A picture of the screen", schema: { type: "object", properties: {}, additionalProperties: false } },
+  { name: "run", description: "Runs a command", schema: { type: "object", properties: { command: { type: "string" } }, required: ["command"], additionalProperties: false } },
+];
+
+export const PICTURE = { mime: "image/png", data: "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII=" };
+export const PICTURE_WORDS = `image/png of ${Buffer.from(PICTURE.data, "base64").length} bytes`;
+
+/** What the tools of a play answer: `output`, `error` (the tool failed) and `image`. */
+export function answerTo({ name, args }) {
+  switch (name) {
+    case "list_files":
+      return { output: `${args.path}/a.txt\n${args.path}/b.txt` };
+    case "read_file":
+      return { output: `the text of ${args.path}: "Grüße" 🌍` };
+    case "screenshot":
+      return { output: "taken", image: PICTURE };
+    case "run":
+      return args.command === "make" ? { output: "no rule to make target", error: true } : { output: "built" };
+    default:
+      throw new Error(`no play has a tool ${name}`);
+  }
+}
+
+const think = (reasoning) => ({ reasoning, pieces: wordsOf(reasoning) });
+/** A thought that is sealed and not shown. */
+const brood = { reasoning: "Nobody reads this.", hidden: true, pieces: [] };
+const say = (text) => ({ text, pieces: wordsOf(text) });
+const call = (name, args) => ({ call: { name, args } });
+
+/** What a model says when a play is over. */
+export const DONE = "All done. 好了。";
+export const CUT_SHORT = "This is said twice, since it was cut";
+
+export const PLAYS = {
+  /** Six answers: each thinks, five use tools. */
+  loop: [
+    [think("First I look around."), say("Let me look around."), call("list_files", { path: "src" })],
+    [think("Two files; I read both."), call("read_file", { path: "src/a.txt", lines: 1 }), call("read_file", { path: "src/b.txt", lines: 2 })],
+    [brood, call("screenshot", {})],
+    [think("Now it is built."), call("run", { command: "make" })],
+    [think("That failed; \"make -k\" may do."), say("Once more."), call("run", { command: "make -k" })],
+    [think("It is done."), say(DONE)],
+  ],
+  parallel: [
+    [think("All at once."), ...["a", "b", "c"].map((name, index) => call("read_file", { path: `${name}.txt`, lines: index }))],
+    [say(DONE)],
+  ],
+  image: [[think("I want to see it."), call("screenshot", {}), call("list_files", { path: "." })], [say(DONE)]],
+  error: [[think("This may fail."), call("run", { command: "make" })], [think("It did."), say(DONE)]],
+  /** Thoughts that nobody sees, before calls, between calls and before words. */
+  sealed: [[brood, call("list_files", { path: "src" })], [brood, say("And now:"), call("run", { command: "ls" })], [brood, say(DONE)]],
+  /** The second answer breaks off when it is asked for the first time. */
+  cut: [[think("I look."), call("list_files", { path: "src" })], [think("I say it."), { ...say(CUT_SHORT), breaks: true }, say(` ${DONE}`)]],
+};
+
+const askedPlay = (turn) => /\bplay (\w+)(?: (\w+))?/.exec(turn.texts.join("\n"));
+
+/** The step that a history has come to, if its last question asks for a play. `memory` holds which breaks were had. */
+export function stepOf(heard, memory) {
+  const at = heard.turns.findLastIndex((turn) => turn.role === "user" && turn.texts.length && !turn.results.length);
+  const [, name, scene] = (at >= 0 && askedPlay(heard.turns[at])) || [];
+  const play = PLAYS[name];
+  if (!play) return undefined;
+  const done = heard.turns.slice(at + 1).filter((turn) => turn.role === "assistant").length;
+  const steps = play[done] ?? [say(DONE)];
+  const breaking = steps.findIndex((step) => step.breaks);
+  const isBroken = breaking >= 0 && !memory.has(scene);
+  if (isBroken) memory.add(scene);
+  const shown = isBroken ? steps.slice(0, breaking + 1) : steps;
+  return { steps: shown, finish: steps.some((step) => step.call) ? "calls" : "end", ...(isBroken ? { then: "break" } : {}) };
+}
