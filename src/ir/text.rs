@@ -108,22 +108,6 @@ struct Literal {
     text: OnceLock<String>,
 }
 
-impl Literal {
-    fn length(&self) -> usize {
-        if let Some(text) = self.text.get() {
-            return text.len();
-        }
-        let mut rest = self.slice.as_str();
-        // The quotes count for nothing, each escape for one byte of its two; those by number were unescaped when they were read.
-        let mut length = rest.len().saturating_sub(2);
-        while let Some(at) = rest.find('\\') {
-            length = length.saturating_sub(1);
-            rest = rest.get(at + 2..).unwrap_or_default();
-        }
-        length
-    }
-}
-
 /// The text of a literal that was read before.
 fn unescape(literal: &str) -> String {
     serde_json::from_str(literal).unwrap_or_default()
@@ -170,12 +154,29 @@ impl Text {
         }
     }
 
-    /// How long it is, in bytes; looks at no more than it must.
+    /// About how long it is, in bytes: an escaped backslash counts for nothing.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn rough_length(&self) -> usize {
         match &self.0 {
-            Repr::Literal(literal) => literal.length(),
+            Repr::Literal(literal) => {
+                let literal = literal.slice.as_str();
+                let backslashes = literal.bytes().filter(|byte| *byte == b'\\').count();
+                literal.len().saturating_sub(2 + backslashes)
+            }
             _ => self.as_str().len(),
+        }
+    }
+
+    /// Whether there is nothing but white space; looks at no more than it must.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        match &self.0 {
+            Repr::Literal(literal) => {
+                let inner = literal.slice.as_str().trim_matches('"').trim_start();
+                // Only what begins with an escape may be blank still.
+                inner.starts_with('\\') && self.as_str().trim().is_empty()
+            }
+            _ => self.as_str().trim().is_empty(),
         }
     }
 

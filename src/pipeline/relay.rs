@@ -33,7 +33,6 @@ pub(super) struct Seen {
 /// Looks at a body. Bad JSON, JSON that is nested too deep and a missing model are refused here, whichever way the request
 /// will take.
 pub(super) fn peek(body: &str, route: &Route) -> Result<Seen> {
-    check_depth(body)?;
     let top: Top<'_> = json::read(body)?;
     if let Some(model) = &route.model {
         return Ok(Seen { model: model.clone(), delivery: route.delivery.unwrap_or_default(), at: None });
@@ -47,14 +46,6 @@ pub(super) fn peek(body: &str, route: &Route) -> Result<Seen> {
     let is_stream = top.stream.is_some_and(|raw| raw.get() == "true");
     let delivery = if is_stream { ir::Delivery::Stream } else { ir::Delivery::Whole };
     Ok(Seen { model: model.into_owned(), delivery, at: Some(start..start + raw.get().len()) })
-}
-
-/// Refuses a document that is nested too deep. Done once, for the whole of it, before anything is read.
-pub(super) fn check_depth(document: &str) -> Result<()> {
-    if ir::is_too_deep(document) {
-        return Err(Error::invalid("", format!("the body is nested deeper than {} levels", ir::MAX_DEPTH)));
-    }
-    Ok(())
 }
 
 impl Seen {

@@ -327,7 +327,7 @@ fn text<'a>(cx: &mut Cx, part: &'a ir::TextPart) -> Option<Block<'a>> {
 
 /// A text block, unless it is blank: Claude refuses blank ones, but for those that it wrote itself.
 fn words<'a>(cx: &mut Cx, text: &'a ir::Text, meta: &'a ir::Meta) -> Option<Block<'a>> {
-    if text.is_empty() || text.trim().is_empty() && meta.extensions.get(ID, marks::BLANK).is_none() {
+    if text.is_empty() || text.is_blank() && meta.extensions.get(ID, marks::BLANK).is_none() {
         return None;
     }
     Some(Block::Text {

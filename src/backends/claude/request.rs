@@ -327,7 +327,7 @@ fn write_instructions<'a>(
     let mut blocks = Vec::with_capacity(instructions.len());
     for ir::Instruction { role: _, text, meta } in instructions {
         cx.report_extensions(&meta.extensions, meta.place, ID);
-        if text.trim().is_empty() {
+        if text.is_blank() {
             continue;
         }
         blocks.push(Block::Text {
