@@ -1,7 +1,7 @@
 //! The same work as in `translation.rs`, once each, for callgrind to count its instructions: `npm run bench:instructions`. With no
 //! argument it names the cases; with `run` it does them all in that order, each in a call of [`measured`] of its own; with more
 //! words only those whose name has them, for a look with `callgrind_annotate`.
-#![expect(clippy::print_stdout, reason = "a program")]
+#![expect(clippy::print_stdout, clippy::expect_used, reason = "a program")]
 
 #[path = "workload.rs"]
 mod workload;
@@ -9,7 +9,7 @@ mod workload;
 use std::hint::black_box;
 
 use workload::{
-    DIALECTS, SIZES, answer, asked, backend, decode, encode, frontend, lower, memo, raise, request, stream,
+    DIALECTS, SIZES, answer, asked, backend, decode, encode, frontend, lower, memo, pictures, raise, request, stream,
 };
 
 use any_api::context::{Cx, Ids};
@@ -132,8 +132,29 @@ fn whole(gateway: &Gateway, body: Vec<u8>) -> usize {
     }
 }
 
+/// Writes what `npm run bench` sends and answers: the same documents and streams.
+fn write(dir: &str) -> std::io::Result<()> {
+    let file = |name: String, bytes: &[u8]| std::fs::write(std::path::Path::new(dir).join(name), bytes);
+    for dialect in DIALECTS {
+        for (size, bytes) in SIZES {
+            let request = request(dialect, bytes);
+            file(format!("request-{dialect}-{}.json", size.replace(' ', "")), request.as_bytes())?;
+        }
+        file(format!("answer-{dialect}.json"), answer(dialect).as_bytes())?;
+        file(format!("stream-{dialect}.sse"), &stream(dialect, PIECES).concat())?;
+    }
+    file("request-claude-20MB.json".to_owned(), pictures(10, 20 << 20).as_bytes())
+}
+
 fn main() {
-    let mut arguments = std::env::args().skip(1);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, dir] = arguments.as_slice()
+        && word == "write"
+    {
+        write(dir).expect("the folder is there");
+        return;
+    }
+    let mut arguments = arguments.into_iter();
     let runs = arguments.next().is_some_and(|argument| argument == "run");
     let words: Vec<String> = arguments.collect();
     for (name, make) in cases() {
