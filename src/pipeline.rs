@@ -307,7 +307,6 @@ impl Plan {
         body: String,
         dump: Option<DumpKind>,
     ) -> Result<Self> {
-        relay::check_depth(&body)?;
         let mut cx = Cx::new(ir::Body::new(body), 0, Ids::new(0));
         let route = Route::to(Operation::Generate);
         let lowered = frontend.lower(&mut cx, &route)?;

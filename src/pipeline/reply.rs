@@ -233,14 +233,14 @@ impl Collector {
 impl Reply {
     fn render(&mut self, work: &mut Work, body: Vec<u8>) -> Result<http::Response, Error> {
         let (mut cx, response) = read(self.backend, &work.memo, body)?;
-        work.trace.put("irResponse", || serde_json::json!(response));
+        work.trace.put("irResponse", || dump::tree(&response));
         if let Some(failure) = self.frontend.failure(&response.finish) {
             return Err(failure);
         }
         if work.asked.delivery == Delivery::Stream {
             // Only a dump gets here: the client asked for a stream, and is shown all of it.
             let events = response.events();
-            work.trace.put("irEvents", || serde_json::json!(events));
+            work.trace.put("irEvents", || dump::tree(&events));
             let mut out = Vec::new();
             let mut encoder = self.frontend.encoder(&work.asked);
             events.into_iter().for_each(|event| encoder.push(event, &mut out));

@@ -160,7 +160,7 @@ impl Reader {
             out.report(&codes::UPSTREAM_ODDITY, "", "a piece of the stream that holds nothing known");
         }
         let mut fields: Vec<(ir::Text, ir::Json)> = Vec::new();
-        let text = |text: &json::Str<'_>| body.text(text);
+        let text = |text: &json::Str<'_>| text.text(body);
         if let Some(created) = &created {
             fields.push((ir::Text::constant("createTime"), ir::Json::of(&**created)));
         }
@@ -223,7 +223,7 @@ impl Reader {
         }
         let word = candidate.finish.map(|word| word.named(&FINISH_NUMBERS)).unwrap_or_default();
         if !matches!(word.as_str(), "" | "FINISH_REASON_UNSPECIFIED") {
-            let detail = candidate.message.map(|message| body.text(&message));
+            let detail = candidate.message.map(|message| message.text(body));
             self.finish = Some(ir::Finish { detail, ..ir::Finish::new(reason(&word), &word) });
         }
     }
@@ -237,7 +237,7 @@ impl Reader {
         out: &mut ir::Emitter,
     ) {
         let signature = part.signature.as_ref().filter(|signature| !signature.is_empty());
-        let seal = signature.map(|signature| self.memo.seal(body.text(signature)));
+        let seal = signature.map(|signature| self.memo.seal(signature.text(body)));
         let place = ir::Place::default();
         if part.call.is_some() {
             return self.call(body, part, seal, out);
@@ -308,7 +308,7 @@ impl Reader {
             self.leave();
             self.has_parts = true;
             let mut meta = read::meta(body, part, ir::Place::default());
-            let id = call.id.as_ref().filter(|id| !id.is_empty()).map(|id| body.text(id));
+            let id = call.id.as_ref().filter(|id| !id.is_empty()).map(|id| id.text(body));
             if id.is_none() {
                 spelling(NOTE_ID, ir::Json::of(&true), &mut meta.extensions);
             }
