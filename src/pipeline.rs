@@ -481,6 +481,7 @@ impl Plan {
             &self.request_id,
             asked,
             raised.memo,
+            self.levels.clone(),
             diagnostics,
             trace,
             self.keep.clone(),
