@@ -13,6 +13,7 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
+use crate::ir;
 
 /// A string of the document; borrowed unless it has escapes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -284,4 +285,25 @@ mod tests {
         assert_eq!(error.place.as_deref(), Some("content[1].data"));
         assert_eq!(error.message, "invalid type: integer `5`, expected a string");
     }
+}
+
+/// JSON text without the blanks between its tokens.
+#[must_use]
+pub fn compact(text: &ir::Text) -> ir::Text {
+    let mut is_inside = false;
+    let mut is_escaped = false;
+    // Whether a letter is part of a token.
+    let mut belongs = |letter: char| {
+        if is_inside {
+            is_inside = is_escaped || letter != '"';
+            is_escaped = letter == '\\' && !is_escaped;
+            return true;
+        }
+        is_inside = letter == '"';
+        !matches!(letter, ' ' | '\t' | '\n' | '\r')
+    };
+    if text.chars().all(&mut belongs) {
+        return text.clone();
+    }
+    text.chars().filter(|letter| belongs(*letter)).collect::<String>().into()
 }

@@ -116,7 +116,7 @@ fn tool_result(id: &str, words: &str) -> ir::ToolResult {
 
 fn sealed(dialect: &'static str, payload: &str) -> ir::Sealed {
     let issuer = ir::Issuer { dialect: dialect.into(), provider: Some("p".into()), model: Some("m".into()) };
-    ir::Sealed { issuer, payload: payload.into() }
+    ir::Sealed { issuer, payload: payload.into(), note: None }
 }
 
 // Routes

@@ -67,7 +67,7 @@ fn media(prng: &mut Prng, dialect: Dialect) -> ir::Part {
 /// Opaque state as a client of the dialect itself holds it: bare.
 fn seal(id: &'static str) -> Option<Box<ir::Sealed>> {
     let issuer = ir::Issuer { dialect: ir::Text::constant(id), provider: None, model: None };
-    Some(Box::new(ir::Sealed { issuer, payload: "c2VhbGVkIHN0YXRl".into() }))
+    Some(Box::new(ir::Sealed { issuer, payload: "c2VhbGVkIHN0YXRl".into(), note: None }))
 }
 
 /// Thoughts that the dialect carries in a history.

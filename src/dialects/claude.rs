@@ -9,6 +9,9 @@ use crate::json::{self, Str, wire};
 /// The id of the dialect.
 pub const ID: &str = "claude";
 
+/// The note on a seal that stood in a `redacted_thinking` block.
+pub const REDACTED: &str = "redacted";
+
 /// The header that names the version of the API.
 pub const VERSION_HEADER: &str = "anthropic-version";
 /// The header that switches on what is not released yet: a list, in pairs with fields of the body.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::super::Names;
 use crate::context::Cx;
 use crate::diagnostics::codes;
-use crate::dialects::claude::{ID, marks};
+use crate::dialects::claude::{ID, REDACTED, marks};
 use crate::ir;
 
 /// A content block.
@@ -299,11 +299,14 @@ impl<'a> Writer<'a> {
             return None;
         }
         let rest = meta.extensions.written(ID, "");
-        Some(match form {
-            ir::ReasoningForm::Redacted => Block::RedactedThinking { data: &seal.payload, rest },
-            ir::ReasoningForm::Summary | ir::ReasoningForm::Raw => {
-                Block::Thinking { thinking: text, signature: &seal.payload, rest }
-            }
+        // A client's slot may not tell a thought that was not shown from a redacted one; the seal's note does. A bare value
+        // is a Claude client's own, who says it.
+        let is_bare = seal.issuer.provider.is_none();
+        let is_redacted = seal.note.as_deref() == Some(REDACTED) || is_bare && *form == ir::ReasoningForm::Redacted;
+        Some(if is_redacted {
+            Block::RedactedThinking { data: &seal.payload, rest }
+        } else {
+            Block::Thinking { thinking: text, signature: &seal.payload, rest }
         })
     }
 }

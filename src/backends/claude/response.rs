@@ -7,7 +7,7 @@ use super::super::Memo;
 use super::error;
 use crate::context::Cx;
 use crate::diagnostics::codes;
-use crate::dialects::claude::{self, ID};
+use crate::dialects::claude::{self, ID, REDACTED};
 use crate::error::{Error, Result};
 use crate::ir;
 use crate::json::{self, Str, Unknown, wire};
@@ -245,7 +245,7 @@ impl Reader {
             }
             "redacted_thinking" => {
                 out.open_reasoning(ir::ReasoningForm::Redacted, meta);
-                out.seal(self.memo.seal(block.data.as_deref().unwrap_or_default()));
+                out.seal(self.memo.noted_seal(block.data.as_deref().unwrap_or_default(), REDACTED));
                 self.block = Some(Open::Redacted);
             }
             "tool_use" => self.open_call(&block, meta, out),

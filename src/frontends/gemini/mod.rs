@@ -1,5 +1,6 @@
 //! Gemini's `generateContent` and `streamGenerateContent`, as clients speak them.
 
+mod pieces;
 mod request;
 mod response;
 mod stream;

@@ -147,7 +147,7 @@ fn request(cx: &mut Cx, document: Request<'_>, out: &mut ir::Request) -> Result<
         };
         cx.at_item("contents", index, |cx| self::content(cx, content, &mut history))?;
     }
-    out.messages = history.messages;
+    out.messages = super::pieces::join(history.messages);
     cx.at("tools", |cx| self::tools(cx, tools.unwrap_or_default().0, &mut out.tools))?;
     if let Some(config) = tool_config {
         cx.at("toolConfig", |cx| tool_choice(cx, config, out));
@@ -445,7 +445,8 @@ fn function_call(cx: &mut Cx, call: &FunctionCall<'_>, part: &Part<'_>, history:
         }
     };
     let arguments = match call.args.filter(|args| args.get() != "null") {
-        Some(args) if cx.json(args).is_object() => cx.json(args).text().clone(),
+        // Google's Python SDK puts blanks between the tokens; to others the arguments are a text, which no model writes so.
+        Some(args) if cx.json(args).is_object() => json::compact(cx.json(args).text()),
         Some(_) => return Err(cx.invalid("args", "expected an object")),
         None => ir::Text::default(),
     };
