@@ -136,7 +136,9 @@ export const chat = {
 
   read(body, { knows }) {
     const error = (path) => `Unrecognized request argument supplied: ${path}`;
-    knownOnly(body, FIELDS, "", error);
+    // OpenRouter's own way to ask for thoughts.
+    const { reasoning, ...plain } = body;
+    knownOnly(body.model === "openrouter" ? plain : body, FIELDS, "", error);
     demand(typeof body.model === "string", "you must provide a model parameter");
     if (!MODELS.has(body.model)) throw new Refusal(404, `The model \`${body.model}\` does not exist or you do not have access to it.`);
     demand(Array.isArray(body.messages) && body.messages.length, "Missing required parameter: 'messages'.", { param: "messages", code: "missing_required_parameter" });
@@ -172,7 +174,7 @@ export const chat = {
       temperature: body.temperature,
       topP: body.top_p,
       stop: [body.stop ?? []].flat(),
-      effort: body.reasoning_effort,
+      effort: body.reasoning_effort ?? reasoning?.effort,
     };
     body.messages.forEach((message, index) => readMessage(message, index, heard));
     checkConversation(heard.turns);
