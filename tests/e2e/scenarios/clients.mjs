@@ -60,7 +60,6 @@ export async function startClients() {
         thinking: { thinking: PYTHON_THINKING[name] },
         canShow: true,
         canFail: canFail(name),
-        // Its streaming helper cannot join lists of objects whose fields it does not know.
         keeps: true,
       }),
     };
@@ -73,8 +72,9 @@ export async function startClients() {
         canShow: kinds[name].canShow,
         // It has no such flag for most providers, and writes it as it likes.
         canFail: false,
-        // @ai-sdk/openai-compatible keeps words of thoughts and Google's signatures, and not `reasoning_details`.
-        keeps: name !== "chat",
+        // @ai-sdk/openai-compatible keeps words of thoughts and Google's signatures, and no `reasoning_details`; @ai-sdk/google
+        // leaves out parts without words, and joins the last with the one before.
+        keeps: !["chat", "gemini"].includes(name),
       }),
     };
   }
