@@ -4,7 +4,9 @@ use serde_json::value::RawValue;
 
 use crate::diagnostics::{Code, Diagnostic, codes};
 use crate::error::{Error, Result};
-use crate::ir::{Body, Citation, DialectHeader, Extensions, Json, Opaque, Place, Text};
+use crate::ir::{
+    AROUND, Body, Citation, DialectHeader, Extensions, Json, Opaque, Place, Places, Session, Setting, Text, field_path,
+};
 use crate::json::{Str, Unknown};
 
 /// One step of a path.
@@ -68,6 +70,10 @@ pub struct Cx {
     /// Every place that was named so far: its parent and the last step. The first is the document itself.
     places: Vec<(Place, Step)>,
     here: Place,
+    /// Where the client's dialect says its settings, and what the document has at such places: looked up when the first
+    /// of them is reported.
+    settings: Places,
+    said: Option<Vec<String>>,
     diagnostics: Vec<Diagnostic>,
     /// The time, in seconds since 1970.
     pub now: u64,
@@ -80,7 +86,12 @@ impl Cx {
     #[must_use]
     pub fn new(body: Body, now: u64, ids: Ids) -> Self {
         let places = vec![(Place(0), Step::Key(""))];
-        Self { body, places, here: Place(0), diagnostics: Vec::new(), now, ids }
+        Self { body, places, here: Place(0), settings: Setting::places, said: None, diagnostics: Vec::new(), now, ids }
+    }
+
+    /// Tells where the document says its settings. A frontend begins with it.
+    pub fn settings_at(&mut self, places: Places) {
+        self.settings = places;
     }
 
     /// The document.
@@ -147,6 +158,17 @@ impl Cx {
         self.here
     }
 
+    /// The place of the object around a node: of the message of `messages[3].content[0]`.
+    #[must_use]
+    pub fn around(&self, place: Place) -> Place {
+        let step = |place: Place| self.places.get(place.0 as usize).filter(|_| place.0 != 0);
+        match step(place) {
+            Some((parent, Step::Index(_))) => step(*parent).map_or(*parent, |(around, _)| *around),
+            Some((parent, Step::Key(_) | Step::Name(_))) => *parent,
+            None => place,
+        }
+    }
+
     /// The path of a place: `messages[3].content[0]`.
     #[must_use]
     pub fn path(&self, place: Place) -> String {
@@ -185,15 +207,79 @@ impl Cx {
         self.report(code, self.here, key, message);
     }
 
+    /// Reports the loss of a setting, at the place where the client said it, or would have.
+    pub fn report_setting(&mut self, code: &'static Code, setting: Setting, message: impl Into<String>) {
+        let places = (self.settings)(setting);
+        let place = places.iter().find_map(|path| self.said(path).map(ToOwned::to_owned));
+        let place = place.unwrap_or_else(|| places.first().copied().unwrap_or_default().to_owned());
+        self.diagnostics.push(Diagnostic { code, place, message: message.into() });
+    }
+
+    /// Reports the loss of a setting of the node at `place`.
+    pub fn report_at(&mut self, code: &'static Code, place: Place, setting: Setting, message: impl Into<String>) {
+        let keys = (self.settings)(setting);
+        let key = match keys {
+            [] => "",
+            [key] => key,
+            [first, ..] => keys.iter().find(|key| self.has(place, key)).unwrap_or(first),
+        };
+        self.report(code, place, key, message);
+    }
+
+    /// Reports that an upstream of `dialect` cannot be told to cache a prompt and answer nothing. It is asked to answer as
+    /// little as can be: the limit that is given back.
+    pub fn report_prewarm(&mut self, dialect: &str) -> u64 {
+        let what = format!("{dialect} cannot cache a prompt without an answer; one of a single token is asked for");
+        self.report_setting(&codes::CACHE_HINT_LOST, Setting::Prewarm, what);
+        1
+    }
+
+    /// Reports that an upstream of `dialect` goes on from no earlier answer and no conversation, as all but Responses; and
+    /// where it keeps no answers either, that.
+    pub fn report_session(&mut self, session: &Session, keeps_answers: bool, dialect: &str) {
+        let Session { previous_response_id, conversation, store } = session;
+        if previous_response_id.is_some() {
+            let what = format!("{dialect} keeps no answers to go on from");
+            self.report_setting(&codes::SERVER_STATE_UNSUPPORTED, Setting::PreviousResponse, what);
+        }
+        if conversation.is_some() {
+            let what = format!("{dialect} keeps no conversations");
+            self.report_setting(&codes::SERVER_STATE_UNSUPPORTED, Setting::Conversation, what);
+        }
+        if *store == Some(true) && !keeps_answers {
+            self.report_setting(&codes::STORE_LOST, Setting::Store, format!("{dialect} keeps no answers"));
+        }
+    }
+
+    /// Whether the document has the field `key`, which may be a path, of the node at `place`.
+    fn has(&self, place: Place, key: &str) -> bool {
+        let mut path = self.path(place);
+        push_key(key, &mut path);
+        let steps = path.split(['.', '[']).filter(|step| !step.is_empty());
+        crate::json::has(self.body.as_str(), steps.map(|step| step.trim_end_matches(']')))
+    }
+
+    /// The path of a field near the root as the client spelled it; `None` where there is none.
+    fn said(&mut self, path: &str) -> Option<&str> {
+        const DEEPEST: usize = 3;
+        let said = self.said.get_or_insert_with(|| crate::json::paths(self.body.as_str(), DEEPEST));
+        said.iter().find(|said| is_spelled(said, path)).map(String::as_str)
+    }
+
     /// Reports each extension that an upstream of `dialect` cannot be told. A backend calls it for every node.
     pub fn report_extensions(&mut self, extensions: &Extensions, place: Place, dialect: &str) {
         if extensions.dialect() == Some(dialect) {
             return;
         }
         for field in extensions.fields() {
-            // A frontend's note of a field is told by the field's name.
-            let name = field.name.strip_prefix("any-api.").unwrap_or(&field.name);
-            self.report(field.loss, place, name, format!("{dialect} has no such field"));
+            let path = field.path();
+            let what = format!("{dialect} has no such field");
+            if let Some(path) = path.strip_prefix(AROUND) {
+                self.report(field.loss, self.around(place), path.trim_start_matches('.'), what);
+                continue;
+            }
+            let spelled = if place.0 == 0 { self.said(path).map(ToOwned::to_owned) } else { None };
+            self.report(field.loss, place, spelled.as_deref().unwrap_or(path), what);
         }
     }
 
@@ -206,14 +292,19 @@ impl Cx {
     /// Reports headers that belong to another dialect than the upstream's: they are not sent.
     pub fn report_headers(&mut self, headers: &[DialectHeader], dialect: &str) {
         for header in headers.iter().filter(|header| header.dialect != dialect) {
-            self.report(&codes::OPTION_LOST, Place::default(), "", format!("the header {} is not sent", header.name));
+            self.report(&codes::OPTION_LOST, Place::default(), header.name, "the header is not sent");
         }
     }
 
     /// Reports that the sources of a text in the history are left out.
     pub fn report_sources(&mut self, citations: &[Citation], place: Place, dialect: &str) {
         if !citations.is_empty() {
-            self.report(&codes::CITATIONS_LOST, place, "", format!("{dialect} takes no sources of this text back"));
+            self.report_at(
+                &codes::CITATIONS_LOST,
+                place,
+                Setting::Citations,
+                format!("{dialect} takes no sources of this text back"),
+            );
         }
     }
 
@@ -236,8 +327,7 @@ impl Cx {
     /// The same, for unknown fields of the inner object `under` of the node.
     pub fn keep_unknown_under(&self, dialect: &'static str, under: &str, unknown: &Unknown<'_>, out: &mut Extensions) {
         for (name, raw) in unknown.iter() {
-            let name = if under.is_empty() { self.text(name) } else { format!("{under}.{}", &**name).into() };
-            self.keep(dialect, name, self.json(raw), &codes::UNKNOWN_FIELD, out);
+            self.keep(dialect, field_path(under, name), self.json(raw), &codes::UNKNOWN_FIELD, out);
         }
     }
 
@@ -296,6 +386,14 @@ impl Cx {
     pub fn named_place(&mut self, name: Text) -> Place {
         self.place_under(self.here, Step::Name(name))
     }
+}
+
+/// Whether `said` is `path`: Gemini's clients write `top_k` or `topK`, as they please.
+fn is_spelled(said: &str, path: &str) -> bool {
+    let letters = |text: &str| -> Vec<u8> {
+        text.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase()).collect()
+    };
+    said == path || letters(said) == letters(path)
 }
 
 fn push_key(key: &str, out: &mut String) {

@@ -1,10 +1,11 @@
 //! The history as strict upstreams want it: results behind the calls they answer, none missing, none left over.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::context::Cx;
 use crate::diagnostics::codes;
-use crate::ir::{Message, Part, Place, Role, Text, TextPart, ToolCall, ToolResult};
+use crate::ir::{Message, Part, Role, Text, TextPart, ToolCall, ToolResult};
 
 /// A turn of a conversation: what a backend writes as one message.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +54,16 @@ pub fn turns<'a>(cx: &mut Cx, messages: &'a [Message], join: bool) -> Vec<Turn<'
     out
 }
 
+/// Reports that a conversation ends with words of the assistant, which the upstream takes as history and need not go on
+/// from. What a client of its own dialect wrote is for it to judge: the last message has the mark `is_meant`.
+pub fn report_prefill(cx: &mut Cx, messages: &[Message], is_meant: impl Fn(&Message) -> bool) {
+    let Some(last) = messages.last().filter(|last| last.role == Role::Assistant && !is_meant(last)) else { return };
+    if last.parts.iter().any(|part| matches!(part, Part::Text(_))) {
+        let what = "the answer that was begun is history for the model";
+        cx.report(&codes::PREFILL_AS_HISTORY, last.place, "", what);
+    }
+}
+
 /// The parts of a message but for results that answer a call: those stand behind their call already, or will.
 fn own_parts<'a>(cx: &mut Cx, message: &'a Message, results: &mut Results<'a>) -> Vec<Cow<'a, Part>> {
     let mut out = Vec::with_capacity(message.parts.len());
@@ -60,8 +71,19 @@ fn own_parts<'a>(cx: &mut Cx, message: &'a Message, results: &mut Results<'a>) -
         match part {
             Part::ToolResult(result) => {
                 if results.is_orphan(result) {
-                    let what = format!("no call in the history has the id {:?}", &*result.call_id);
+                    let what = match results.calls(&result.call_id) {
+                        0 => format!("no call in the history has the id {:?}", &*result.call_id),
+                        _ => format!("the call {:?} has a result already", &*result.call_id),
+                    };
                     cx.report(&codes::TOOL_RESULT_ORPHAN, result.meta.place, "", what);
+                    for field in result.meta.extensions.fields() {
+                        cx.report(
+                            field.loss,
+                            result.meta.place,
+                            field.path(),
+                            "goes with the result that it belongs to",
+                        );
+                    }
                     out.extend(result.content.iter().map(Cow::Borrowed));
                 }
             }
@@ -84,7 +106,9 @@ fn answer<'a>(
     for call in unanswered.drain(..) {
         match results.take(&call.id) {
             Some((index, result, part)) => {
-                if index > at && messages.get(at..index).is_some_and(|between| between.iter().any(|m| !is_results(m))) {
+                // In front of its call, or behind more than other results.
+                let is_far = messages.get(at..index).is_none_or(|between| !between.iter().all(is_results));
+                if is_far {
                     let what = "moved behind the call that it answers";
                     cx.report(&codes::TOOL_RESULT_REORDERED, result.meta.place, "", what);
                 }
@@ -114,24 +138,25 @@ fn no_result(call: &ToolCall) -> ToolResult {
         kind: call.kind,
         content: vec![Part::Text(words)],
         error: true,
-        meta: crate::ir::Meta::at(Place::default()),
+        meta: crate::ir::Meta::at(call.meta.place),
     }
 }
 
 /// The results of a conversation, each to be given to one call.
 struct Results<'a> {
     all: Vec<(usize, &'a ToolResult, &'a Part, bool)>,
-    calls: Vec<&'a Text>,
+    /// How many calls have an id, and how many results for it were met so far.
+    ids: HashMap<&'a str, (usize, usize)>,
 }
 
 impl<'a> Results<'a> {
     fn of(messages: &'a [Message]) -> Self {
-        let mut out = Self { all: Vec::new(), calls: Vec::new() };
+        let mut out = Self { all: Vec::new(), ids: HashMap::new() };
         for (index, message) in messages.iter().enumerate() {
             for part in &message.parts {
                 match part {
                     Part::ToolResult(result) => out.all.push((index, result, part, false)),
-                    Part::ToolCall(call) => out.calls.push(&call.id),
+                    Part::ToolCall(call) => out.ids.entry(&call.id).or_default().0 += 1,
                     _ => {}
                 }
             }
@@ -149,7 +174,14 @@ impl<'a> Results<'a> {
         self.all.iter().any(|(index, result, _, taken)| !taken && *index >= from && result.call_id == *id)
     }
 
-    fn is_orphan(&self, result: &ToolResult) -> bool {
-        !self.calls.iter().any(|id| **id == result.call_id)
+    fn calls(&self, id: &str) -> usize {
+        self.ids.get(id).map_or(0, |(calls, _)| *calls)
+    }
+
+    /// Whether no call is left for a result; each result is asked about once, in order.
+    fn is_orphan(&mut self, result: &'a ToolResult) -> bool {
+        let (calls, results) = self.ids.entry(&result.call_id).or_default();
+        *results += 1;
+        *results > *calls
     }
 }

@@ -235,6 +235,67 @@ pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
     Ok(value)
 }
 
+/// The paths of all fields in `text` that say something, in objects inside of objects up to `depth` deep. Lists are not
+/// looked into. What is no JSON has none.
+#[must_use]
+pub fn paths(text: &str, depth: usize) -> Vec<String> {
+    struct Fields<'p> {
+        prefix: &'p str,
+        depth: usize,
+        out: &'p mut Vec<String>,
+    }
+    impl<'de> Visitor<'de> for Fields<'_> {
+        type Value = ();
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+            while let Some(key) = map.next_key::<Str<'_>>()? {
+                let value: &RawValue = map.next_value()?;
+                if value.get() == "null" {
+                    continue;
+                }
+                let dot = if self.prefix.is_empty() { "" } else { "." };
+                let path = format!("{}{dot}{}", self.prefix, &*key);
+                self.out.push(path.clone());
+                if self.depth > 1 && value.get().starts_with('{') {
+                    read_fields(value.get(), Fields { prefix: &path, depth: self.depth - 1, out: self.out });
+                }
+            }
+            Ok(())
+        }
+    }
+    fn read_fields(text: &str, fields: Fields<'_>) {
+        // What cannot be read was refused before anyone asks for its paths.
+        let _ = serde_json::Deserializer::from_str(text).deserialize_map(fields);
+    }
+    let mut out = Vec::new();
+    read_fields(text, Fields { prefix: "", depth, out: &mut out });
+    out
+}
+
+/// Whether there is something at the end of a way into `text`, through fields by their names and elements by their numbers.
+#[must_use]
+pub fn has<'s>(text: &str, way: impl Iterator<Item = &'s str>) -> bool {
+    wire! {
+        /// An object of any fields.
+        struct Object<'a> {}
+    }
+    let mut at = text;
+    for step in way {
+        let next = if at.starts_with('[') {
+            let elements: Vec<&RawValue> = serde_json::from_str(at).unwrap_or_default();
+            step.parse().ok().and_then(|index: usize| elements.get(index).copied())
+        } else {
+            let object: Object<'_> = serde_json::from_str(at).unwrap_or_default();
+            object.unknown.iter().find(|(name, _)| ***name == *step).map(|(_, value)| value)
+        };
+        let Some(next) = next else { return false };
+        at = next.get();
+    }
+    at != "null"
+}
+
 /// Whether `text` is one JSON value; reads nothing of it.
 ///
 /// # Errors

@@ -170,10 +170,9 @@ fn type_name(kind: &Value) -> Option<String> {
 
 /// What Gemini takes of JSON Schema in `parametersJsonSchema` and `responseJsonSchema`.
 ///
-/// Its documentation names the keywords up to `propertyOrdering`; the five last ones are in public traffic that it
-/// answered. An allow-list, since it refuses a whole request for a keyword that it doesn't know, and vendors of tools
-/// think of new ones.
-const GEMINI_KEYWORDS: [&str; 25] = [
+/// Its documentation names these, and `default` is no constraint. An allow-list, since it refuses a whole request for a keyword
+/// that it doesn't know, and vendors of tools think of new ones.
+const GEMINI_KEYWORDS: [&str; 21] = [
     "$id",
     "$defs",
     "$ref",
@@ -195,14 +194,15 @@ const GEMINI_KEYWORDS: [&str; 25] = [
     "additionalProperties",
     "required",
     "default",
-    "minLength",
-    "maxLength",
-    "pattern",
-    "uniqueItems",
 ];
 
+/// What it takes beside those: its documentation is silent about them, but public traffic with them was answered, in
+/// `parametersJsonSchema` with all four and in `responseJsonSchema` with `pattern`. So they are sent, for the model to read;
+/// nobody promises that an answer keeps to them.
+const GEMINI_UNPROMISED: [&str; 4] = ["minLength", "maxLength", "pattern", "uniqueItems"];
+
 /// Keywords that ask for nothing: they go without a word.
-const SILENT: [&str; 5] = ["$schema", "$comment", "$vocabulary", "definitions", "propertyOrdering"];
+const SILENT: [&str; 4] = ["$schema", "$comment", "$vocabulary", "definitions"];
 
 /// Keywords that can be said in the description.
 const TELLABLE: [&str; 9] = [
@@ -227,6 +227,8 @@ pub struct Narrowed {
     pub json: Json,
     /// What was removed or moved into a description: `properties.age: exclusiveMinimum`.
     pub lost: Vec<String>,
+    /// Keywords that are sent, and that the target does not promise to keep to.
+    pub unpromised: Vec<&'static str>,
 }
 
 /// A JSON Schema as Gemini takes it. References are inlined (those that go in circles stay, which Gemini takes as
@@ -235,8 +237,10 @@ pub struct Narrowed {
 #[must_use]
 pub fn for_gemini(schema: &Json) -> Narrowed {
     let root = schema.value();
+    let mut unpromised = Vec::new();
     if fits_gemini(&root, 0) {
-        return Narrowed { json: schema.clone(), lost: Vec::new() };
+        find_unpromised(&root, 0, &mut unpromised);
+        return Narrowed { json: schema.clone(), lost: Vec::new(), unpromised };
     }
     let mut narrowing = Narrowing {
         root: &root,
@@ -261,7 +265,34 @@ pub fn for_gemini(schema: &Json) -> Narrowed {
             out.insert("$defs".to_owned(), Value::Object(definitions));
         }
     }
-    Narrowed { json: Json::of(&out), lost: narrowing.lost }
+    find_unpromised(&out, 0, &mut unpromised);
+    Narrowed { json: Json::of(&out), lost: narrowing.lost, unpromised }
+}
+
+fn find_unpromised(value: &Value, depth: usize, out: &mut Vec<&'static str>) {
+    let Value::Object(schema) = value else { return };
+    let named = GEMINI_UNPROMISED.into_iter().filter(|name| schema.contains_key(*name) && !out.contains(name));
+    let named: Vec<_> = named.collect();
+    out.extend(named);
+    if depth > MAX_DEPTH {
+        return;
+    }
+    for (key, value) in schema {
+        match (key.as_str(), value) {
+            ("properties" | "$defs", Value::Object(inner)) => {
+                inner.values().for_each(|one| find_unpromised(one, depth + 1, out));
+            }
+            ("items" | "additionalProperties", inner) => find_unpromised(inner, depth + 1, out),
+            ("anyOf" | "oneOf" | "prefixItems", Value::Array(inner)) => {
+                inner.iter().for_each(|one| find_unpromised(one, depth + 1, out));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_taken(keyword: &str) -> bool {
+    GEMINI_KEYWORDS.contains(&keyword) || GEMINI_UNPROMISED.contains(&keyword)
 }
 
 fn fits_gemini(value: &Value, depth: usize) -> bool {
@@ -281,7 +312,7 @@ fn fits_gemini(value: &Value, depth: usize) -> bool {
         ("anyOf" | "oneOf" | "prefixItems", Value::Array(inner)) => inner.iter().all(inner_fits),
         ("$ref" | "properties" | "$defs" | "anyOf" | "oneOf" | "prefixItems", _) => false,
         ("propertyOrdering", _) => true,
-        (key, _) => GEMINI_KEYWORDS.contains(&key),
+        (key, _) => is_taken(key),
     })
 }
 
@@ -423,7 +454,7 @@ impl Narrowing<'_> {
                 ("propertyOrdering", _) => {
                     out.insert(key.clone(), value.clone());
                 }
-                (known, _) if GEMINI_KEYWORDS.contains(&known) => {
+                (known, _) if is_taken(known) => {
                     out.insert(key.clone(), value.clone());
                 }
                 (silent, _) if SILENT.contains(&silent) => {}

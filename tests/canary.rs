@@ -39,6 +39,7 @@ fn requests_have_no_other_leaves(request: ir::Request) {
         parallel_tool_calls: _,
         sampling,
         max_output_tokens: _,
+        prewarm: _,
         output,
         reasoning,
         session,
@@ -650,6 +651,7 @@ fn option_leaves(base: &ir::Request, out: &mut Leaves<ir::Request>) {
     });
     out.word("logprobs", base, |request| request.sampling.logprobs = Some(3));
     out.number("max_output_tokens", base, |request| request.max_output_tokens = Some(NUMBER));
+    out.word("prewarm", base, |request| request.prewarm = true);
     out.word("format json", base, |request| request.output.format = ir::Format::Json);
     let schema = |set: &dyn Fn(&mut ir::OutputSchema)| {
         let schema = ir::Schema::json_schema(ir::Json::constant(r#"{"type":"object"}"#));

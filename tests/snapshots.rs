@@ -124,6 +124,11 @@ fn answer(fixture: &Fixture) -> (String, Vec<String>) {
     page.push_str(&fenced("json", &pretty(&json!(response))));
     let mut cells = Vec::new();
     for client in DIALECTS {
+        if let Some(failure) = ways::frontend(client).failure(&response.finish) {
+            write!(page, "\n## For `{client}`\n\n{}", told(&failure)).unwrap();
+            cells.push("✗".to_owned());
+            continue;
+        }
         let (body, diagnostics) = ways::render(client, &cx, response.clone());
         write!(page, "\n## For `{client}`\n\n{}{}", losses(&diagnostics), as_json(&body)).unwrap();
         grammar::check_whole(client, &body).unwrap_or_else(|what| panic!("{} for {client}: {what}", fixture.name()));

@@ -94,6 +94,7 @@ impl Backend for Echo {
             parallel_tool_calls: _,
             sampling,
             max_output_tokens: _,
+            prewarm: _,
             output,
             reasoning: _,
             session: _,

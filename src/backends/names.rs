@@ -73,19 +73,14 @@ impl Names {
         let flat = match namespace.filter(|_| !rules.namespaces) {
             Some(namespace) => {
                 let flat = ir::Text::from(format!("{namespace}__{name}"));
-                cx.report(
-                    &codes::NAMESPACE_FLATTENED,
-                    place,
-                    "name",
-                    format!("{name} of {namespace} is sent as {flat}"),
-                );
+                cx.report(&codes::NAMESPACE_FLATTENED, place, "", format!("{name} of {namespace} is sent as {flat}"));
                 flat
             }
             None => name.clone(),
         };
         let sent = self.free(fit(rules, &flat), namespace, rules);
         if sent != flat {
-            cx.report(&codes::TOOL_NAME_REWRITTEN, place, "name", format!("{flat} is sent as {sent}"));
+            cx.report(&codes::TOOL_NAME_REWRITTEN, place, "", format!("{flat} is sent as {sent}"));
         }
         self.entries.push(Entry { sent, name: name.clone(), namespace: namespace.cloned(), kind });
     }

@@ -22,7 +22,6 @@ const MAX_MESSAGE_CHARS: usize = 2_000;
 /// The effort that a model takes in the place of the one that was asked for. A model without efforts of its own is reached
 /// through somebody who makes budgets of them.
 pub(crate) fn fitting_effort(cx: &mut Cx, asked: ir::Effort, takes: &Capabilities) -> ir::Effort {
-    let place = ir::Place::default();
     let efforts = takes.efforts.filter(|efforts| !efforts.is_empty());
     if asked == ir::Effort::None {
         if takes.off.is_none_or(|off| off.most().is_some()) {
@@ -30,26 +29,32 @@ pub(crate) fn fitting_effort(cx: &mut Cx, asked: ir::Effort, takes: &Capabilitie
         }
         let least = efforts.and_then(|efforts| efforts.nearest(asked)).unwrap_or(ir::Effort::Low);
         let what = format!("the model always thinks; the effort {} is sent", effort::name(least));
-        cx.report(&codes::THINKING_CANNOT_BE_DISABLED, place, "reasoning", what);
+        cx.report_setting(&codes::THINKING_CANNOT_BE_DISABLED, ir::Setting::Reasoning, what);
         return least;
     }
     let fitting = efforts.and_then(|efforts| efforts.nearest(asked)).unwrap_or(asked);
     if fitting != asked {
         let what = format!("the effort {} is sent as {}", effort::name(asked), effort::name(fitting));
-        cx.report(&codes::EFFORT_APPROXIMATED, place, "reasoning", what);
+        cx.report_setting(&codes::EFFORT_APPROXIMATED, ir::Setting::Effort, what);
     }
     fitting
 }
 
 /// A sampling parameter, if the model takes any. To leave out what would be so anyway loses nothing.
-pub(crate) fn sampled(cx: &mut Cx, name: &str, value: Option<f64>, default: f64, is_taken: bool) -> Option<f64> {
+pub(crate) fn sampled(
+    cx: &mut Cx,
+    setting: ir::Setting,
+    value: Option<f64>,
+    default: f64,
+    is_taken: bool,
+) -> Option<f64> {
     let value = value?;
     if is_taken {
         return Some(value);
     }
     #[expect(clippy::float_cmp, reason = "the default is meant exactly")]
     if value != default {
-        cx.report(&codes::SAMPLING_DROPPED, ir::Place::default(), name, "the model takes none while it thinks");
+        cx.report_setting(&codes::SAMPLING_DROPPED, setting, "the model takes none while it thinks");
     }
     None
 }

@@ -17,6 +17,8 @@ use crate::ir::{CacheTtl, Detail, Extension, Extensions, Json, Reason, Text, Tie
 /// The id of the dialect.
 pub const ID: &str = super::openai::CHAT_COMPLETIONS;
 
+/// The last message: the client gives the assistant the last word, which some relatives go on from.
+pub const LAST_FORM: &str = "wire.last";
 /// How a content was spelled where a string, a list and nothing mean the same: `[]`, `""`; for an instruction also
 /// `"more"`, a further part of the list before it.
 pub const CONTENT_FORM: &str = "wire.content";

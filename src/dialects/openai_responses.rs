@@ -3,7 +3,7 @@
 //!
 //! The IR has parts where Responses has items. An item that became several parts is told by marks: extensions that no
 //! body ever carries, since their names hold a dot that stands for no object of the wire. Fields of an item that the IR
-//! has no place for are extensions `item.…` of its first part.
+//! has no place for are extensions `^.…` of its first part.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -34,11 +34,11 @@ pub const DATA_HEAD: &str = "mark.data";
 /// Of a part of an answer: the status of its item, where it is another than `completed`.
 pub const STATUS: &str = "mark.status";
 /// Where an item's own fields are kept on its first part.
-pub const ITEM: &str = "item";
+pub const ITEM: &str = ir::AROUND;
 /// The field `phase` among them.
-pub const ITEM_PHASE: &str = "item.phase";
+pub const ITEM_PHASE: &str = "^.phase";
 /// Where a name space's own fields are kept on its first tool.
-pub const NAMESPACE: &str = "namespace";
+pub const NAMESPACE: &str = ir::AROUND;
 
 /// Ids of reasoning items that the gateway made up begin so: an upstream is never asked to look one up.
 pub const MADE_UP_REASONING: &str = "rs_any_";

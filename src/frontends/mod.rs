@@ -148,11 +148,25 @@ pub trait Frontend: Sync {
     /// Renders a whole answer. `cx` collects what the client's dialect cannot say.
     fn render(&self, cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<u8>;
 
+    /// Whether an answer has a word for a call that the model wrote and nobody could read ([`ir::Reason::Malformed`]). Where it
+    /// has none the client is told of a failure: an ordinary end without the call would be an empty success.
+    fn tells_malformed(&self) -> bool {
+        false
+    }
+
     /// Renders a refusal: status, headers and body as the dialect's vendor would send them.
     fn render_error(&self, error: &Error) -> http::Response;
 
     /// Makes the encoder of a streamed answer.
     fn encoder(&self, asked: &Asked) -> Box<dyn Encoder>;
+}
+
+impl dyn Frontend {
+    /// The failure that an end is to this client, if it is one.
+    #[must_use]
+    pub fn failure(&self, finish: &ir::Finish) -> Option<Error> {
+        finish.failure().filter(|_| !self.tells_malformed())
+    }
 }
 
 impl std::fmt::Debug for dyn Frontend {

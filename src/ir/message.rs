@@ -260,6 +260,13 @@ impl ToolCall {
     }
 }
 
+/// Whether the arguments of a function's call can be run: an object, or none. Others were cut off, or the model wrote what is
+/// no JSON.
+#[must_use]
+pub fn is_runnable(kind: CallKind, arguments: &str) -> bool {
+    kind == CallKind::Custom || arguments.trim().is_empty() || Json::parse_object(&arguments.into()).is_some()
+}
+
 /// What a tool answered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ToolResult {

@@ -87,12 +87,45 @@ pub struct CacheMark {
 /// A field that only its own dialect understands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Extension {
-    /// The field's name; for a field of an inner object its path, `image_url.foo`.
+    /// The field's path from the node: its name, for a field of an inner object `image_url.foo`, for one of the object
+    /// around the node [`AROUND`]. [`field_path`] makes one of a name that a client chose.
     pub name: Text,
     /// Its value.
     pub value: Json,
     /// What is lost when a backend of another dialect leaves it out.
     pub loss: &'static Code,
+}
+
+/// Under this name stand fields of the object around a node, where the IR has no node of its own for that: of the message
+/// that an instruction came in, of an item of several parts, of a tool's name space.
+pub const AROUND: &str = "^";
+
+/// Names under which a dialect's two sides leave marks for each other. They are no fields, so they are never written.
+const MARKS: [&str; 2] = ["mark.", "wire."];
+
+/// The path of the field `name` in the inner object `under` of a node; both as a client wrote them. In a path dots tell
+/// objects apart, so a name that holds some is quoted: `image_url["a.b"]`.
+#[must_use]
+pub fn field_path(under: &str, name: &str) -> Text {
+    let is_quoted = name.contains('.') || name.starts_with('[');
+    match (under.is_empty(), is_quoted) {
+        (true, false) => name.into(),
+        (true, true) => format!("[\"{name}\"]").into(),
+        (false, false) => format!("{under}.{name}").into(),
+        (false, true) => format!("{under}[\"{name}\"]").into(),
+    }
+}
+
+impl Extension {
+    /// The path of the field in the client's document, told from its node; empty for a mark, which is no field.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        if MARKS.iter().any(|mark| self.name.starts_with(mark)) {
+            return "";
+        }
+        // A frontend's note of a field is told by the field's name.
+        self.name.strip_prefix("any-api.").unwrap_or(&self.name)
+    }
 }
 
 /// Fields that only the dialect they were written in understands. A backend of that dialect writes them again; another
@@ -168,12 +201,12 @@ impl Written<'_> {
 
     fn entries(&self) -> impl Iterator<Item = (&str, &Json)> {
         self.fields.iter().filter_map(|field| {
-            let name = field.name.as_str();
-            if self.under.is_empty() {
-                return (!name.contains('.')).then_some((name, &field.value));
+            let inner = field.name.strip_prefix(self.under)?;
+            if let Some(quoted) = inner.strip_prefix("[\"").and_then(|rest| rest.strip_suffix("\"]")) {
+                return Some((quoted, &field.value));
             }
-            let inner = name.strip_prefix(self.under)?.strip_prefix('.')?;
-            (!inner.contains('.')).then_some((inner, &field.value))
+            let name = if self.under.is_empty() { inner } else { inner.strip_prefix('.')? };
+            (!name.contains(['.', '['])).then_some((name, &field.value))
         })
     }
 }

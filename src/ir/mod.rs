@@ -33,6 +33,7 @@
 //! | `ToolChoice::Required`, `Tool` | `required`, `{function}` | `required`, `{name}` | `any`, `tool` | `ANY`, `allowedFunctionNames` |
 //! | `parallel_tool_calls` | same | same | `disable_parallel_tool_use` | – |
 //! | `max_output_tokens` | `max_completion_tokens` | `max_output_tokens` | `max_tokens` | `maxOutputTokens` |
+//! | `prewarm` | – | `prompt_cache_options.prewarm` | `max_tokens: 0` | – |
 //! | `Format::Schema` | `response_format` | `text.format` | `output_config.format` | `responseJsonSchema` |
 //! | `ReasoningConfig` | `reasoning_effort` | `reasoning` | `thinking`, `output_config.effort` | `thinkingConfig` |
 //! | `Session` | `store` | `previous_response_id`, `store` | – | – |
@@ -46,6 +47,7 @@ mod message;
 mod meta;
 mod request;
 mod response;
+mod setting;
 mod stream;
 mod text;
 mod tool;
@@ -53,14 +55,17 @@ mod tool;
 pub use emitter::{CallStart, Emitter};
 pub use message::{
     CallKind, Citation, Detail, Media, MediaKind, MediaSource, Message, Native, Opaque, Part, Reasoning, ReasoningForm,
-    Refusal, Role, TextPart, TokenLogprob, ToolCall, ToolResult,
+    Refusal, Role, TextPart, TokenLogprob, ToolCall, ToolResult, is_runnable,
 };
-pub use meta::{CacheMark, CacheTtl, Extension, Extensions, Issuer, Item, Meta, Place, Sealed, Written};
+pub use meta::{
+    AROUND, CacheMark, CacheTtl, Extension, Extensions, Issuer, Item, Meta, Place, Sealed, Written, field_path,
+};
 pub use request::{
     Caller, Delivery, DialectHeader, Effort, Format, Instruction, Output, OutputSchema, ReasoningConfig, ReasoningMode,
     Request, Sampling, Session, Tier, Visibility,
 };
 pub use response::{Finish, Reason, Response, Usage};
+pub use setting::{Places, Setting};
 pub use stream::{Annotation, Event, Open, Start, check, collect};
 pub use text::{Body, Json, MAX_DEPTH, Text, is_too_deep};
 pub use tool::{

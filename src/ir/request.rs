@@ -30,6 +30,9 @@ pub struct Request {
     /// The longest answer, in tokens, thoughts included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u64>,
+    /// The prompt is only to be put into the upstream's cache: nothing is to be answered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub prewarm: bool,
     /// The shape of the answer.
     pub output: Output,
     /// How much to think, and what to show of it.

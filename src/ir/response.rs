@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Annotation, Event, Extensions, Open, Part, Reasoning, Refusal, Start, Text, TextPart, ToolCall};
+use crate::error::Error;
 
 /// What an upstream answered. One candidate: more travel by the relay alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -46,11 +47,36 @@ pub struct Finish {
     pub extensions: Extensions,
 }
 
+impl Reason {
+    /// Whether the answer was cut off by something other than its maker's will, perhaps in the middle of a call.
+    #[must_use]
+    pub fn cuts_off(self) -> bool {
+        match self {
+            Self::Length | Self::ContextExceeded | Self::Refusal => true,
+            Self::End | Self::StopSequence | Self::ToolUse | Self::Pause | Self::Malformed | Self::Other => false,
+        }
+    }
+}
+
 impl Finish {
     /// A reason and the upstream's word for it.
     #[must_use]
     pub fn new(reason: Reason, raw: &str) -> Self {
         Self { reason, raw: Some(raw.into()), ..Self::default() }
+    }
+
+    /// What a client is told of an answer that came to no good, where its dialect has no word for such an end.
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        if self.reason != Reason::Malformed {
+            return None;
+        }
+        let words = [self.raw.as_deref(), self.detail.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(": ");
+        let what = "the model wrote a call that the upstream could not read";
+        let message = if words.is_empty() { what.to_owned() } else { format!("{what} ({words})") };
+        let mut error = Error::unreadable(message);
+        error.code = Some("upstream_malformed_call".to_owned());
+        Some(error)
     }
 }
 

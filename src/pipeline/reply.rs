@@ -209,6 +209,9 @@ impl Reply {
     fn render(&self, work: &mut Work, body: Vec<u8>) -> Result<http::Response, Error> {
         let (mut cx, response) = read(self.backend, &work.memo, body)?;
         work.trace.put("irResponse", || serde_json::json!(response));
+        if let Some(failure) = self.frontend.failure(&response.finish) {
+            return Err(failure);
+        }
         self.log(200, None);
         if work.asked.delivery == Delivery::Stream {
             // Only a dump gets here: the client asked for a stream, and is shown all of it.
@@ -477,6 +480,13 @@ impl Translator {
     }
 
     fn tell(&mut self, event: ir::Event, out: &mut Vec<u8>) {
+        let event = match event {
+            ir::Event::Finish(finish) => match self.reply.frontend.failure(&finish) {
+                Some(failure) => ir::Event::Failed(failure),
+                None => ir::Event::Finish(finish),
+            },
+            other => other,
+        };
         if let ir::Event::Failed(error) = &event {
             self.failure = Some(in_error_status(error.clone()));
         }

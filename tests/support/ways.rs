@@ -128,12 +128,23 @@ pub(crate) fn decode<'a>(
     (out.take(), out.take_diagnostics())
 }
 
+/// An event as a client's encoder gets it: an end that its dialect has no word for is a failure.
+fn told(dialect: &str, event: ir::Event) -> ir::Event {
+    match event {
+        ir::Event::Finish(finish) => match frontend(dialect).failure(&finish) {
+            Some(failure) => ir::Event::Failed(failure),
+            None => ir::Event::Finish(finish),
+        },
+        other => other,
+    }
+}
+
 /// What a client gets of `events`.
 pub(crate) fn encode(dialect: &str, events: &[ir::Event]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut encoder = frontend(dialect).encoder(&asked(ir::Delivery::Stream));
     for event in events {
-        encoder.push(event.clone(), &mut out);
+        encoder.push(told(dialect, event.clone()), &mut out);
     }
     encoder.finish(&mut out);
     out

@@ -113,6 +113,9 @@ pub(super) struct CacheControl<'a> {
     ttl: Option<&'static str>,
     #[serde(flatten)]
     rest: ir::Written<'a>,
+    /// The node that asks for it.
+    #[serde(skip)]
+    place: ir::Place,
 }
 
 impl<'a> CacheControl<'a> {
@@ -123,11 +126,16 @@ impl<'a> CacheControl<'a> {
             Some(ir::CacheTtl::FiveMinutes) => Some("5m"),
             Some(ir::CacheTtl::OneHour) => Some("1h"),
             Some(ir::CacheTtl::ThirtyMinutes | ir::CacheTtl::TwelveHours) => {
-                cx.report(&codes::CACHE_TTL_APPROXIMATED, meta.place, "", "one hour is asked for");
+                cx.report_at(
+                    &codes::CACHE_TTL_APPROXIMATED,
+                    meta.place,
+                    ir::Setting::CacheMark,
+                    "one hour is asked for",
+                );
                 Some("1h")
             }
         };
-        Some(Self { r#type: "ephemeral", ttl, rest: meta.extensions.written(ID, "cache_control") })
+        Some(Self { r#type: "ephemeral", ttl, rest: meta.extensions.written(ID, "cache_control"), place: meta.place })
     }
 }
 
@@ -139,7 +147,47 @@ pub(super) enum Content<'a> {
     Blocks(Vec<Block<'a>>),
 }
 
+/// Leaves out the first of `marks`, which stand in the order of the prompt, until there are as many as Claude takes: a mark
+/// covers all that stands before it, so the last ones are worth most.
+pub(super) fn limit_marks(cx: &mut Cx, marks: Vec<&mut Option<CacheControl<'_>>>) {
+    const MOST: usize = 4;
+    let surplus = marks.len().saturating_sub(MOST);
+    for mark in marks.into_iter().take(surplus) {
+        if let Some(CacheControl { place, .. }) = mark.take() {
+            let what = format!("Claude takes {MOST} marks; the last ones are sent");
+            cx.report_at(&codes::CACHE_HINT_LOST, place, ir::Setting::CacheMark, what);
+        }
+    }
+}
+
+impl<'a> Block<'a> {
+    /// The marks of the block and of those inside of it, in order.
+    fn marks(&mut self) -> Vec<&mut Option<CacheControl<'a>>> {
+        match self {
+            Self::Text { cache_control, .. }
+            | Self::Image { cache_control, .. }
+            | Self::Document { cache_control, .. }
+            | Self::ToolUse { cache_control, .. } => vec![cache_control],
+            Self::ToolResult { content, cache_control, .. } => {
+                let mut out = content.as_mut().map(Content::marks).unwrap_or_default();
+                out.push(cache_control);
+                out
+            }
+            Self::Thinking { .. } | Self::RedactedThinking { .. } | Self::Raw(_) => Vec::new(),
+        }
+    }
+}
+
 impl<'a> Content<'a> {
+    /// The marks of its blocks, in order.
+    pub(super) fn marks(&mut self) -> Vec<&mut Option<CacheControl<'a>>> {
+        let blocks: &mut [Block<'a>] = match self {
+            Self::Plain(_) => &mut [],
+            Self::Blocks(blocks) => blocks,
+        };
+        blocks.iter_mut().flat_map(Block::marks).filter(|mark| mark.is_some()).collect()
+    }
+
     pub(super) fn of(mut blocks: Vec<Block<'a>>) -> Self {
         match (blocks.pop(), blocks.is_empty()) {
             (Some(Block::Text { text, citations, cache_control: None, rest }), true)
@@ -222,9 +270,6 @@ impl<'a> Writer<'a> {
             let what = "a signature that Claude has no place for";
             cx.report(&codes::REASONING_STATE_FOREIGN, meta.place, "", what);
         }
-        if meta.item.as_ref().is_some_and(|item| item.phase.is_some()) {
-            cx.report(&codes::OPTION_LOST, meta.place, "phase", "Claude tells no phases apart");
-        }
         match part {
             ir::Part::Text(part) => out.extend(text(cx, part)),
             ir::Part::Media(part) => out.extend(media(cx, part)),
@@ -287,7 +332,7 @@ impl<'a> Writer<'a> {
     fn reasoning(&self, cx: &mut Cx, part: &'a ir::Reasoning) -> Option<Block<'a>> {
         let ir::Reasoning { text, form, meta } = part;
         if meta.cache.is_some() {
-            cx.report(&codes::CACHE_HINT_LOST, meta.place, "", "thoughts take no cache mark");
+            cx.report_at(&codes::CACHE_HINT_LOST, meta.place, ir::Setting::CacheMark, "thoughts take no cache mark");
         }
         let Some(seal) = &meta.seal else {
             cx.report(&codes::REASONING_DROPPED, meta.place, "", "thoughts without a signature");
@@ -316,7 +361,7 @@ fn text<'a>(cx: &mut Cx, part: &'a ir::TextPart) -> Option<Block<'a>> {
     let own = |citation: &'a ir::Citation| citation.native.as_ref().filter(|native| native.dialect == ID);
     let native: Vec<&ir::Json> = citations.iter().filter_map(own).map(|native| &native.value).collect();
     if native.len() < citations.len() {
-        cx.report(&codes::CITATIONS_LOST, meta.place, "", "citations that Claude did not make");
+        cx.report_at(&codes::CITATIONS_LOST, meta.place, ir::Setting::Citations, "citations that Claude did not make");
     }
     match words(cx, text, meta)? {
         Block::Text { text, citations: _, cache_control, rest } => {
@@ -342,13 +387,13 @@ fn words<'a>(cx: &mut Cx, text: &'a ir::Text, meta: &'a ir::Meta) -> Option<Bloc
 fn media<'a>(cx: &mut Cx, media: &'a ir::Media) -> Option<Block<'a>> {
     let ir::Media { kind, source: _, mime: _, name, detail, meta } = media;
     if detail.is_some_and(|detail| detail != ir::Detail::Auto) {
-        cx.report(&codes::MEDIA_DETAIL_LOST, meta.place, "", "Claude takes no detail of a picture");
+        cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::Detail, "Claude takes no detail of a picture");
     }
     let rest = meta.extensions.written(ID, "");
     match kind {
         ir::MediaKind::Image => {
             if name.is_some() {
-                cx.report(&codes::MEDIA_DETAIL_LOST, meta.place, "", "a picture has no name");
+                cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::FileName, "a picture has no name");
             }
             let source = image(cx, media)?;
             Some(Block::Image { source, cache_control: CacheControl::of(cx, meta), rest })

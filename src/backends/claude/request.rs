@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Number;
 
 use super::super::{Memo, NameRules, Names, Target};
-use super::blocks::{Block, CacheControl, CallIds, Content, Writer};
+use super::blocks::{Block, CacheControl, CallIds, Content, Writer, limit_marks};
 use super::schema;
 use super::thinking::{self, Circumstances, Plan, Thinking};
 use super::tools::{self, WireChoice, WireTool};
@@ -120,6 +120,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
         parallel_tool_calls,
         sampling,
         max_output_tokens,
+        prewarm,
         output,
         reasoning,
         session,
@@ -130,7 +131,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
     } = request;
     cx.report_extensions(extensions, ir::Place::default(), ID);
     cx.report_headers(headers, ID);
-    report_session(cx, session);
+    cx.report_session(session, false, ID);
     let takes = &target.capabilities;
     let names = Names::new(cx, request, &RULES);
     let issuer = target.issuer(ID);
@@ -142,9 +143,9 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
     let writer = Writer { names: &names, ids: &ids, issuer: &issuer };
     let messages = write_turns(cx, &turns, &writer);
     report_prefill(cx, &history, &messages, takes.prefill);
-    let messages = user_first(cx, &history, messages);
+    let mut messages = user_first(cx, &history, messages);
 
-    let tools = tools::tools(cx, tools, tool_choice.as_ref(), &names);
+    let mut tools = tools::tools(cx, tools, tool_choice.as_ref(), &names);
     let tool_choice =
         tools::choice(cx, tool_choice.as_ref(), *parallel_tool_calls, &names, !tools.is_empty(), extensions);
     let (tool_choice, call_words) = match takes.forced_tool_choice {
@@ -155,7 +156,9 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
         forced: tool_choice.as_ref().is_some_and(WireChoice::is_forced),
         lacks_state: lacks_state(&messages),
     };
-    let plan = thinking::plan(cx, reasoning, extensions, circumstances, *max_output_tokens, target.max_tokens, takes);
+    // Who wants no answer needs no room for one.
+    let limit = if *prewarm { Some(u64::MAX) } else { *max_output_tokens };
+    let plan = thinking::plan(cx, reasoning, extensions, circumstances, limit, target.max_tokens, takes);
     let is_both_meant = extensions.get(ID, marks::BOTH_SAMPLINGS).is_some();
     let sampling = write_sampling(cx, sampling, plan.thinks(), is_both_meant, takes);
     let (service_tier, speed) = write_tier(cx, caller.tier);
@@ -165,16 +168,21 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
     };
     let in_format = extensions.get(ID, marks::OUTPUT_FORMAT).is_some();
     if output.verbosity.is_some() {
-        cx.report(&codes::VERBOSITY_LOST, ir::Place::default(), "", "Claude has no verbosity");
+        cx.report_setting(&codes::VERBOSITY_LOST, ir::Setting::Verbosity, "Claude has no verbosity");
     }
     let Plan { thinking, effort, max_tokens, thinks_unasked: _ } = plan;
     let (output_format, format) = if in_format { (format, None) } else { (None, format) };
     let config_rest = extensions.written(ID, "output_config");
     let has_config = effort.is_some() || format.is_some() || !config_rest.is_empty();
+    let mut system = write_instructions(cx, instructions, [format_words, call_words]);
+    let mut marks: Vec<_> = tools.iter_mut().filter_map(WireTool::mark).collect();
+    marks.extend(system.iter_mut().flat_map(Content::marks));
+    marks.extend(messages.iter_mut().flat_map(|message| message.content.marks()));
+    limit_marks(cx, marks);
     let body = Body {
         model: &target.model,
-        max_tokens,
-        system: write_instructions(cx, instructions, [format_words, call_words]),
+        max_tokens: if *prewarm { 0 } else { max_tokens },
+        system,
         messages,
         tools,
         tool_choice,
@@ -196,22 +204,6 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
         .map_err(|error| Error::new(Kind::Server, format!("the request cannot be written: {error}")))?;
     let memo = Memo::new(cx, target, ID, names);
     Ok((Raised { bytes, has_sampling }, memo))
-}
-
-fn report_session(cx: &mut Cx, session: &ir::Session) {
-    let ir::Session { previous_response_id, conversation, store } = session;
-    let here = ir::Place::default();
-    if previous_response_id.is_some() {
-        let what = "Claude keeps no answers to go on from";
-        cx.report(&codes::SERVER_STATE_UNSUPPORTED, here, "previous_response_id", what);
-    }
-    if conversation.is_some() {
-        let what = "Claude keeps no conversations";
-        cx.report(&codes::SERVER_STATE_UNSUPPORTED, here, "conversation", what);
-    }
-    if *store == Some(true) {
-        cx.report(&codes::STORE_LOST, here, "store", "Claude keeps no answers");
-    }
 }
 
 /// The operator's words in mid-conversation become the user's, marked as what they are; but a Claude client's own system
@@ -268,7 +260,7 @@ fn report_joined(cx: &mut Cx, messages: &[ir::Message], turns: &[Turn<'_>]) {
         }
         for field in message.extensions.fields() {
             let what = "the message was joined with the one before it";
-            cx.report(field.loss, message.place, &field.name, what);
+            cx.report(field.loss, message.place, field.path(), what);
         }
     }
 }
@@ -316,7 +308,7 @@ fn user_first<'a>(cx: &mut Cx, history: &[ir::Message], mut messages: Vec<WireMe
     if messages.first().is_some_and(|first| first.role != "assistant" || is_meant) {
         return messages;
     }
-    cx.report(&codes::TURN_INSERTED, ir::Place::default(), "", "a user's turn was put in front");
+    cx.report_setting(&codes::TURN_INSERTED, ir::Setting::Messages, "a user's turn was put in front");
     let content = Content::Plain(Cow::Borrowed("."));
     messages.insert(0, WireMessage { role: "user", content, rest: ir::Written::default() });
     messages
@@ -338,7 +330,7 @@ fn write_instructions<'a>(
     let has_role = |role: ir::Role| instructions.iter().any(|instruction| instruction.role == role);
     if has_role(ir::Role::System) && has_role(ir::Role::Developer) {
         let what = "system and developer are one to Claude";
-        cx.report(&codes::ROLE_DISTINCTION_LOST, ir::Place::default(), "", what);
+        cx.report_setting(&codes::ROLE_DISTINCTION_LOST, ir::Setting::Instructions, what);
     }
     let mut blocks = Vec::with_capacity(instructions.len());
     for ir::Instruction { role: _, text, meta } in instructions {
@@ -372,7 +364,7 @@ fn json_words(cx: &mut Cx, format: &ir::Format) -> Option<String> {
     if !matches!(format, ir::Format::Json) {
         return None;
     }
-    cx.report(&codes::JSON_MODE_EMULATED, ir::Place::default(), "", "JSON is asked for in the instructions");
+    cx.report_setting(&codes::JSON_MODE_EMULATED, ir::Setting::Format, "JSON is asked for in the instructions");
     Some(JSON_WORDS.to_owned())
 }
 
@@ -382,7 +374,7 @@ fn format_words(cx: &mut Cx, format: &ir::Format) -> Option<String> {
         return json_words(cx, format);
     };
     let what = "the model keeps to no schema; the instructions ask for it";
-    cx.report(&codes::STRUCTURED_OUTPUT_EMULATED, ir::Place::default(), "", what);
+    cx.report_setting(&codes::STRUCTURED_OUTPUT_EMULATED, ir::Setting::Format, what);
     let schema = crate::schema::json_schema(schema);
     Some(format!("{JSON_WORDS} It has to fit this JSON Schema:\n{}", schema.as_str()))
 }
@@ -403,7 +395,6 @@ fn write_sampling<'a>(
 ) -> WireSampling<'a> {
     let ir::Sampling { temperature, top_p, top_k, seed, presence_penalty, frequency_penalty, stop, logprobs } =
         sampling;
-    let here = ir::Place::default();
     let mut temperature = *temperature;
     let mut top_p = *top_p;
     let mut top_k = *top_k;
@@ -411,51 +402,51 @@ fn write_sampling<'a>(
         // What would be so anyway is left out without a word.
         #[expect(clippy::float_cmp, reason = "the default is meant exactly")]
         let is_default = |value: Option<f64>| value.is_none_or(|value| value == 1.0);
-        for (name, is_lost) in [
-            ("temperature", !is_default(temperature.take())),
-            ("top_p", !is_default(top_p.take())),
-            ("top_k", top_k.take().is_some()),
+        for (setting, is_lost) in [
+            (ir::Setting::Temperature, !is_default(temperature.take())),
+            (ir::Setting::TopP, !is_default(top_p.take())),
+            (ir::Setting::TopK, top_k.take().is_some()),
         ] {
             if is_lost {
-                cx.report(&codes::SAMPLING_DROPPED, here, name, "the model takes no sampling parameters");
+                cx.report_setting(&codes::SAMPLING_DROPPED, setting, "the model takes no sampling parameters");
             }
         }
     }
     if let Some(value) = temperature.filter(|value| *value > 1.0) {
-        cx.report(&codes::VALUE_CLAMPED, here, "temperature", format!("{value} became 1"));
+        cx.report_setting(&codes::VALUE_CLAMPED, ir::Setting::Temperature, format!("{value} became 1"));
         temperature = Some(1.0);
     }
     if thinks {
         let what = "a thinking model takes none";
         #[expect(clippy::float_cmp, reason = "exactly 1 is what a thinking model takes")]
         if temperature.take_if(|value| *value != 1.0).is_some() {
-            cx.report(&codes::SAMPLING_DROPPED, here, "temperature", what);
+            cx.report_setting(&codes::SAMPLING_DROPPED, ir::Setting::Temperature, what);
         }
         if top_p.take_if(|value| *value < 0.95).is_some() {
-            cx.report(&codes::SAMPLING_DROPPED, here, "top_p", what);
+            cx.report_setting(&codes::SAMPLING_DROPPED, ir::Setting::TopP, what);
         }
         if top_k.take().is_some() {
-            cx.report(&codes::SAMPLING_DROPPED, here, "top_k", what);
+            cx.report_setting(&codes::SAMPLING_DROPPED, ir::Setting::TopK, what);
         }
     }
     let takes_both = takes.temperature_with_top_p.unwrap_or(is_both_meant);
     if temperature.is_some() && !takes_both && top_p.take().is_some() {
-        cx.report(&codes::SAMPLING_DROPPED, here, "top_p", "Claude takes either temperature or top_p");
+        cx.report_setting(&codes::SAMPLING_DROPPED, ir::Setting::TopP, "Claude takes either temperature or top_p");
     }
     let dropped = [
-        ("seed", seed.is_some()),
-        ("presence_penalty", presence_penalty.is_some_and(|penalty| penalty != 0.0)),
-        ("frequency_penalty", frequency_penalty.is_some_and(|penalty| penalty != 0.0)),
+        (ir::Setting::Seed, seed.is_some()),
+        (ir::Setting::PresencePenalty, presence_penalty.is_some_and(|penalty| penalty != 0.0)),
+        (ir::Setting::FrequencyPenalty, frequency_penalty.is_some_and(|penalty| penalty != 0.0)),
     ];
-    for (name, _) in dropped.into_iter().filter(|(_, is_asked)| *is_asked) {
-        cx.report(&codes::SAMPLING_DROPPED, here, name, "Claude has no such parameter");
+    for (setting, _) in dropped.into_iter().filter(|(_, is_asked)| *is_asked) {
+        cx.report_setting(&codes::SAMPLING_DROPPED, setting, "Claude has no such parameter");
     }
     if logprobs.is_some() {
-        cx.report(&codes::LOGPROBS_UNSUPPORTED, here, "", "Claude gives no log probabilities");
+        cx.report_setting(&codes::LOGPROBS_UNSUPPORTED, ir::Setting::Logprobs, "Claude gives no log probabilities");
     }
     let stop: Vec<&ir::Text> = stop.iter().filter(|text| !text.trim().is_empty()).collect();
     if stop.len() < sampling.stop.len() {
-        cx.report(&codes::VALUE_CLAMPED, here, "stop", "Claude takes no blank stop sequence");
+        cx.report_setting(&codes::VALUE_CLAMPED, ir::Setting::Stop, "Claude takes no blank stop sequence");
     }
     WireSampling { temperature, top_p, top_k: top_k.and_then(number), stop }
 }
@@ -481,7 +472,7 @@ fn write_tier(cx: &mut Cx, tier: Option<ir::Tier>) -> (Option<&'static str>, Opt
     };
     if differs {
         let what = "Claude has no such class; the nearest is asked for";
-        cx.report(&codes::SERVICE_TIER_APPROXIMATED, ir::Place::default(), "service_tier", what);
+        cx.report_setting(&codes::SERVICE_TIER_APPROXIMATED, ir::Setting::Tier, what);
     }
     (service_tier, speed)
 }
@@ -491,11 +482,15 @@ fn write_format<'a>(cx: &mut Cx, format: &ir::Format, extensions: &'a ir::Extens
         return None;
     };
     if description.is_some() {
-        cx.report(&codes::OPTION_LOST, ir::Place::default(), "", "the description of the answer's schema");
+        cx.report_setting(
+            &codes::OPTION_LOST,
+            ir::Setting::FormatDescription,
+            "the description of the answer's schema",
+        );
     }
     let fitted = schema::for_answer(schema);
     if !fitted.lost.is_empty() {
-        cx.report(&codes::STRUCTURED_OUTPUT_EMULATED, ir::Place::default(), "", fitted.lost.join("; "));
+        cx.report_setting(&codes::STRUCTURED_OUTPUT_EMULATED, ir::Setting::Format, fitted.lost.join("; "));
     }
     let rest = extensions.written(ID, "output_config.format");
     Some(OutputFormat { r#type: "json_schema", schema: fitted.json, rest })
@@ -505,10 +500,10 @@ fn write_caller<'a>(cx: &mut Cx, caller: &'a ir::Caller, extensions: &'a ir::Ext
     let ir::Caller { user, metadata, tier: _, cache_key } = caller;
     let is_empty = |json: &ir::Json| json.value().as_object().is_some_and(serde_json::Map::is_empty);
     if metadata.as_ref().is_some_and(|metadata| !metadata.is_null() && !is_empty(metadata)) {
-        cx.report(&codes::METADATA_LOST, ir::Place::default(), "metadata", "Claude takes the end user's id only");
+        cx.report_setting(&codes::METADATA_LOST, ir::Setting::Metadata, "Claude takes the end user's id only");
     }
     if cache_key.is_some() {
-        cx.report(&codes::CACHE_HINT_LOST, ir::Place::default(), "", "Claude has no key of a prompt cache");
+        cx.report_setting(&codes::CACHE_HINT_LOST, ir::Setting::CacheKey, "Claude has no key of a prompt cache");
     }
     let rest = extensions.written(ID, "metadata");
     (user.is_some() || !rest.is_empty()).then_some(Metadata { user_id: user.as_ref(), rest })

@@ -142,7 +142,7 @@ fn off(cx: &mut Cx, asked: Ask, takes: &Capabilities) -> Ask {
         return up_to(cx, Ask { kind: Some("disabled"), ..asked }, most);
     }
     let what = "the model always thinks; it is asked to think little";
-    cx.report(&codes::THINKING_CANNOT_BE_DISABLED, ir::Place::default(), "", what);
+    cx.report_setting(&codes::THINKING_CANNOT_BE_DISABLED, ir::Setting::Reasoning, what);
     let least = Ask { effort: Some(ir::Effort::Low), budget: None, ..asked };
     if takes.between_tools.is_some_and(|extent| extent.most().is_some()) {
         return Ask { kind: Some("between_tools"), ..least };
@@ -155,7 +155,7 @@ fn between_tools(cx: &mut Cx, asked: Ask, takes: &Capabilities) -> Ask {
         return up_to(cx, Ask { kind: Some("between_tools"), ..asked }, most);
     }
     let what = "the model cannot be told to think between tools only; it is asked to think little";
-    cx.report(&codes::REASONING_OPTION_LOST, ir::Place::default(), "", what);
+    cx.report_setting(&codes::REASONING_OPTION_LOST, ir::Setting::Reasoning, what);
     by_effort(cx, Ask { effort: Some(ir::Effort::Low), ..asked }, takes)
 }
 
@@ -166,7 +166,7 @@ fn by_budget(cx: &mut Cx, asked: Ask, tokens: i64, takes: &Capabilities) -> Ask 
     let effort = asked.effort.or_else(|| effort::of_budget(tokens));
     if let Some(effort) = effort.filter(|_| takes.adaptive != Some(false)) {
         let what = format!("a budget of {tokens} tokens became the effort {}", effort::name(effort));
-        cx.report(&codes::BUDGET_TO_EFFORT, ir::Place::default(), "", what);
+        cx.report_setting(&codes::BUDGET_TO_EFFORT, ir::Setting::Budget, what);
     }
     by_effort(cx, Ask { effort, ..asked }, takes)
 }
@@ -175,15 +175,14 @@ fn by_effort(cx: &mut Cx, asked: Ask, takes: &Capabilities) -> Ask {
     if takes.adaptive != Some(false) {
         return Ask { kind: Some("adaptive"), ..asked };
     }
-    let place = ir::Place::default();
     if takes.budget == Some(Budget::Refused) {
-        cx.report(&codes::REASONING_OPTION_LOST, place, "", "the model does not think");
+        cx.report_setting(&codes::REASONING_OPTION_LOST, ir::Setting::Reasoning, "the model does not think");
         return Ask { effort: None, budget: None, ..asked };
     }
     let effort = asked.effort.unwrap_or(ir::Effort::Medium);
     let budget = effort::to_budget(effort);
     let what = format!("the effort {} became a budget of {budget} tokens", effort::name(effort));
-    cx.report(&codes::EFFORT_TO_BUDGET, place, "", what);
+    cx.report_setting(&codes::EFFORT_TO_BUDGET, ir::Setting::Effort, what);
     Ask { kind: Some("enabled"), budget: Some(budget), is_estimate: true, ..asked }
 }
 
@@ -201,7 +200,7 @@ fn up_to(cx: &mut Cx, asked: Ask, most: ir::Effort) -> Ask {
         let kind = asked.kind.unwrap_or_default();
         let what =
             format!("with {kind} the model takes no effort {}; {} is sent", effort::name(from), effort::name(to));
-        cx.report(&codes::EFFORT_APPROXIMATED, ir::Place::default(), "", what);
+        cx.report_setting(&codes::EFFORT_APPROXIMATED, ir::Setting::Effort, what);
     }
     Ask { effort, ..asked }
 }
@@ -211,12 +210,12 @@ fn up_to(cx: &mut Cx, asked: Ask, most: ir::Effort) -> Ask {
 fn check_enabled(cx: &mut Cx, circumstances: Circumstances) -> Option<&'static str> {
     if circumstances.lacks_state {
         let what = "the last turn calls tools, and its own thoughts are not there: thinking is off";
-        cx.report(&codes::REASONING_STATE_MISSING, ir::Place::default(), "", what);
+        cx.report_setting(&codes::REASONING_STATE_MISSING, ir::Setting::Reasoning, what);
         return None;
     }
     if circumstances.forced {
         let what = "a tool must be called, which goes not with thinking by a budget: thinking is off";
-        cx.report(&codes::REASONING_OPTION_LOST, ir::Place::default(), "", what);
+        cx.report_setting(&codes::REASONING_OPTION_LOST, ir::Setting::Reasoning, what);
         return None;
     }
     Some("enabled")
@@ -251,7 +250,7 @@ fn room(
         };
         let most = takes.max_output_tokens.unwrap_or(u64::MAX);
         let limit = configured.unwrap_or((DEFAULT_MAX_TOKENS + thoughts).min(most));
-        cx.report(&codes::MAX_TOKENS_DEFAULTED, ir::Place::default(), "", format!("{limit} is sent"));
+        cx.report_setting(&codes::MAX_TOKENS_DEFAULTED, ir::Setting::MaxOutputTokens, format!("{limit} is sent"));
         limit
     });
     let mut sent = limit;
@@ -262,12 +261,12 @@ fn room(
         if *budget >= limit {
             sent = least + limit.max(1);
             let what = format!("thinking needs room: the limit {limit} became {sent}");
-            cx.report(&codes::VALUE_CLAMPED, ir::Place::default(), "", what);
+            cx.report_setting(&codes::VALUE_CLAMPED, ir::Setting::MaxOutputTokens, what);
         }
     }
     if budget != asked && !ask.is_estimate {
         let what = format!("the budget {} became {}", asked.unwrap_or(0), budget.unwrap_or(0));
-        cx.report(&codes::VALUE_CLAMPED, ir::Place::default(), "", what);
+        cx.report_setting(&codes::VALUE_CLAMPED, ir::Setting::Budget, what);
     }
     (budget, sent)
 }
@@ -278,13 +277,13 @@ fn effort_word(cx: &mut Cx, ask: &Ask, takes: &Capabilities) -> Option<&'static 
     let Some(effort) = takes.efforts.unwrap_or(EFFORTS).nearest(asked) else {
         if !ask.is_estimate {
             let what = format!("the model takes no effort; {} is left out", effort::name(asked));
-            cx.report(&codes::REASONING_OPTION_LOST, ir::Place::default(), "", what);
+            cx.report_setting(&codes::REASONING_OPTION_LOST, ir::Setting::Reasoning, what);
         }
         return None;
     };
     if effort != asked {
         let what = format!("the effort {} is sent as {}", effort::name(asked), effort::name(effort));
-        cx.report(&codes::EFFORT_APPROXIMATED, ir::Place::default(), "", what);
+        cx.report_setting(&codes::EFFORT_APPROXIMATED, ir::Setting::Effort, what);
     }
     Some(effort::name(effort))
 }

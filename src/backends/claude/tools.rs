@@ -81,6 +81,16 @@ impl WireChoice<'_> {
     }
 }
 
+impl<'a> WireTool<'a> {
+    /// Its mark, if it has one.
+    pub(super) fn mark(&mut self) -> Option<&mut Option<CacheControl<'a>>> {
+        match self {
+            Self::Function { cache_control, .. } => Some(cache_control).filter(|mark| mark.is_some()),
+            Self::WebSearch { .. } | Self::Hosted { .. } | Self::Raw(_) => None,
+        }
+    }
+}
+
 /// The tools to offer: all, or only those that may be called, since Claude cannot be told the difference.
 pub(super) fn tools<'a>(
     cx: &mut Cx,
@@ -113,7 +123,7 @@ fn function<'a>(cx: &mut Cx, tool: &'a ir::Function, names: &Names) -> WireTool<
     let ir::Function { name, namespace, description, parameters, strict, meta } = tool;
     let fitted = schema::for_tool(parameters.as_ref(), *strict == Some(true));
     if !fitted.lost.is_empty() {
-        cx.report(&codes::TOOL_SCHEMA_REWRITTEN, meta.place, "", fitted.lost.join("; "));
+        cx.report_at(&codes::TOOL_SCHEMA_REWRITTEN, meta.place, ir::Setting::Parameters, fitted.lost.join("; "));
     }
     WireTool::Function {
         name: names.sent(name, namespace.as_ref()),
@@ -208,7 +218,7 @@ pub(super) fn asked_in_words<'a>(
     match choice {
         Some(WireChoice::Said { r#type: "any" | "tool", name, disable_parallel_tool_use, rest }) => {
             let what = "the model cannot be made to call a tool; it is asked to";
-            cx.report(&codes::TOOL_CHOICE_WEAKENED, ir::Place::default(), "tool_choice", what);
+            cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
             let words = match name {
                 Some(name) => format!("Answer by calling the tool {name}."),
                 None => "Answer by calling one of the tools.".to_owned(),
@@ -238,7 +248,7 @@ pub(super) fn choice<'a>(
         Some(ir::ToolChoice::Opaque { dialect, value }) if *dialect == ID => return Some(WireChoice::Raw(value)),
         Some(ir::ToolChoice::Opaque { dialect, .. }) => {
             let what = format!("a choice that only {dialect} can say");
-            cx.report(&codes::TOOL_CHOICE_WEAKENED, ir::Place::default(), "tool_choice", what);
+            cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
             ("auto", None)
         }
     };
@@ -246,7 +256,7 @@ pub(super) fn choice<'a>(
         // Without tools Claude takes no choice.
         if matches!(r#type, "any" | "tool") {
             let what = "there is no tool that could be called";
-            cx.report(&codes::TOOL_CHOICE_WEAKENED, ir::Place::default(), "tool_choice", what);
+            cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
         }
         return None;
     }

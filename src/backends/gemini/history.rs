@@ -69,7 +69,7 @@ impl<'a> History<'a> {
             }
             for field in message.extensions.fields() {
                 let what = "the content was joined with the one before it";
-                cx.report(field.loss, message.place, &field.name, what);
+                cx.report(field.loss, message.place, field.path(), what);
             }
         }
     }
@@ -273,14 +273,19 @@ impl<'a> History<'a> {
         }
         let has_name = media.name.as_ref().is_some_and(|name| !name.is_empty());
         if has_name && !is_native {
-            cx.report(&codes::MEDIA_DETAIL_LOST, place, "", "a file's name is not sent");
+            cx.report_at(&codes::MEDIA_DETAIL_LOST, place, ir::Setting::FileName, "a file's name is not sent");
         }
         let mut part = write::media(media)?;
         if let Some(detail) = media.detail {
             if is_native || self.target.capabilities.media_resolution.unwrap_or(true) {
                 part.media_resolution = write::resolution(detail);
             } else if detail != ir::Detail::Auto {
-                cx.report(&codes::MEDIA_DETAIL_LOST, place, "", "the model looks at all pictures alike");
+                cx.report_at(
+                    &codes::MEDIA_DETAIL_LOST,
+                    place,
+                    ir::Setting::Detail,
+                    "the model looks at all pictures alike",
+                );
             }
         }
         Some(part)

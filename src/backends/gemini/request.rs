@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::history::History;
 use super::thinking::{Thinking, thinking};
-use super::tools::{Tool, ToolConfig, raise_schema, raise_tools, tool_config};
+use super::tools::{RaisedSchema, Tool, ToolConfig, in_short, raise_schema, raise_tools, tool_config};
 use crate::backends::{Call, Memo, NameRules, Names, Raised, Target};
 use crate::context::Cx;
 use crate::conversation;
 use crate::diagnostics::codes;
 use crate::dialects::gemini::write::{self, Content, Part};
-use crate::dialects::gemini::{ID, NOTE_LABELS, NOTE_SCHEMA};
+use crate::dialects::gemini::{ID, NOTE_LABELS, NOTE_LAST, NOTE_SCHEMA};
 use crate::error::{Error, Kind, Result};
 use crate::http;
 use crate::ir;
@@ -94,6 +94,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut out
         parallel_tool_calls,
         sampling,
         max_output_tokens,
+        prewarm,
         output,
         reasoning,
         session,
@@ -104,14 +105,15 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut out
     } = request;
     cx.report_extensions(extensions, ir::Place::default(), ID);
     cx.report_headers(headers, ID);
-    report_session(cx, session);
+    cx.report_session(session, false, ID);
     if *parallel_tool_calls == Some(false) && !tools.is_empty() {
         let what = "the model may call several at once";
-        cx.report(&codes::PARALLEL_CONTROL_LOST, ir::Place::default(), "parallel_tool_calls", what);
+        cx.report_setting(&codes::PARALLEL_CONTROL_LOST, ir::Setting::ParallelToolCalls, what);
     }
 
     let names = Names::new(cx, request, &NAMES);
     let turns = conversation::turns(cx, messages, true);
+    conversation::report_prefill(cx, messages, |last| last.extensions.get(ID, NOTE_LAST).is_some());
     let history = History { request, target, names: &names, issuer: target.issuer(ID) };
     let mut contents = history.contents(cx, &turns);
     let mut system_instruction = system_instruction(cx, instructions, extensions);
@@ -123,17 +125,22 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut out
                 "the conversation is empty: Gemini wants at least one message",
             ));
         };
-        cx.report(&codes::INSTRUCTION_MOVED, ir::Place::default(), "", "sent as the user's words: there are no others");
+        cx.report_setting(
+            &codes::INSTRUCTION_MOVED,
+            ir::Setting::Instructions,
+            "sent as the user's words: there are no others",
+        );
         contents.push(Content { role: Some(Cow::Borrowed("user")), parts: system.parts, extensions: None });
     }
 
+    let limit = if *prewarm { Some(cx.report_prewarm(ID)) } else { *max_output_tokens };
     let labels = caller_metadata(cx, caller, extensions);
     let body = Body {
         system_instruction,
         contents,
         tools: raise_tools(cx, tools, &names),
         tool_config: tool_config(cx, tools, tool_choice.as_ref(), &names, target, extensions),
-        generation_config: generation_config(cx, sampling, *max_output_tokens, output, reasoning, target, extensions),
+        generation_config: generation_config(cx, sampling, limit, output, reasoning, target, extensions),
         service_tier: service_tier(cx, caller.tier),
         labels,
         extensions: extensions.written(ID, ""),
@@ -142,34 +149,18 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut out
     Ok(Raised { call: Call::Send(out), memo: Memo::new(cx, target, ID, names.clone()) })
 }
 
-fn report_session(cx: &mut Cx, session: &ir::Session) {
-    let ir::Session { previous_response_id, conversation, store } = session;
-    let place = ir::Place::default();
-    if previous_response_id.is_some() {
-        let what = "Gemini keeps no answers to go on from";
-        cx.report(&codes::SERVER_STATE_UNSUPPORTED, place, "previous_response_id", what);
-    }
-    if conversation.is_some() {
-        cx.report(&codes::SERVER_STATE_UNSUPPORTED, place, "conversation", "Gemini keeps no conversations");
-    }
-    if *store == Some(true) {
-        cx.report(&codes::STORE_LOST, place, "store", "Gemini keeps no answers");
-    }
-}
-
 /// What is known of the caller. Labels are for Google's own accounts and refuse most texts, so only a Gemini client's go up.
 fn caller_metadata<'a>(cx: &mut Cx, caller: &'a ir::Caller, extensions: &ir::Extensions) -> Option<&'a ir::Json> {
     let ir::Caller { user, metadata, tier: _, cache_key } = caller;
-    let place = ir::Place::default();
     if user.is_some() {
-        cx.report(&codes::END_USER_ID_LOST, place, "user", "Gemini has no field for it");
+        cx.report_setting(&codes::END_USER_ID_LOST, ir::Setting::User, "Gemini has no field for it");
     }
     if cache_key.is_some() {
-        cx.report(&codes::CACHE_HINT_LOST, place, "prompt_cache_key", "Gemini caches by the prompt alone");
+        cx.report_setting(&codes::CACHE_HINT_LOST, ir::Setting::CacheKey, "Gemini caches by the prompt alone");
     }
     let labels = metadata.as_ref().filter(|_| extensions.get(ID, NOTE_LABELS).is_some());
     if metadata.is_some() && labels.is_none() {
-        cx.report(&codes::METADATA_LOST, place, "metadata", "Gemini has no field for it");
+        cx.report_setting(&codes::METADATA_LOST, ir::Setting::Metadata, "Gemini has no field for it");
     }
     labels
 }
@@ -183,7 +174,7 @@ fn service_tier(cx: &mut Cx, tier: Option<ir::Tier>) -> Option<&'static str> {
         ir::Tier::Scale | ir::Tier::Fast | ir::Tier::Ultrafast => ("priority", false),
     };
     if !is_exact {
-        cx.report(&codes::SERVICE_TIER_APPROXIMATED, ir::Place::default(), "service_tier", "sent as priority");
+        cx.report_setting(&codes::SERVICE_TIER_APPROXIMATED, ir::Setting::Tier, "sent as priority");
     }
     Some(name)
 }
@@ -192,7 +183,7 @@ fn service_tier(cx: &mut Cx, tier: Option<ir::Tier>) -> Option<&'static str> {
 pub(super) fn report_meta(cx: &mut Cx, meta: &ir::Meta) {
     cx.report_extensions(&meta.extensions, meta.place, ID);
     if meta.cache.is_some() {
-        cx.report(&codes::CACHE_HINT_LOST, meta.place, "", "Gemini has no marks for its caches");
+        cx.report_at(&codes::CACHE_HINT_LOST, meta.place, ir::Setting::CacheMark, "Gemini has no marks for its caches");
     }
 }
 
@@ -206,7 +197,7 @@ fn system_instruction<'a>(
         let ir::Instruction { role, text, meta } = instruction;
         report_meta(cx, meta);
         if *role == ir::Role::Developer && instructions.iter().any(|other| other.role != ir::Role::Developer) {
-            cx.report(&codes::ROLE_DISTINCTION_LOST, meta.place, "role", "system and developer are one for Gemini");
+            cx.report(&codes::ROLE_DISTINCTION_LOST, meta.place, "", "system and developer are one for Gemini");
         }
         parts.push(Part::of_text(text.as_str()).with(meta));
     }
@@ -225,28 +216,38 @@ fn generation_config<'a>(
 ) -> Option<Config<'a>> {
     let ir::Sampling { temperature, top_p, top_k, seed, presence_penalty, frequency_penalty, stop, logprobs } =
         sampling;
-    let place = ir::Place::default();
     let stop_sequences = match stop.get(..MAX_STOPS) {
         Some(first) if stop.len() > MAX_STOPS => {
             let what = format!("only the first {MAX_STOPS} of {}", stop.len());
-            cx.report(&codes::VALUE_CLAMPED, place, "stop", what);
+            cx.report_setting(&codes::VALUE_CLAMPED, ir::Setting::Stop, what);
             first
         }
         _ => stop.as_slice(),
     };
     let ir::Output { format, verbosity } = output;
     if verbosity.is_some() {
-        cx.report(&codes::VERBOSITY_LOST, place, "verbosity", "Gemini has no verbosity");
+        cx.report_setting(&codes::VERBOSITY_LOST, ir::Setting::Verbosity, "Gemini has no verbosity");
     }
     let (response_mime_type, response_schema, response_json_schema) = match format {
         ir::Format::Text => (None, None, None),
         ir::Format::Json => (Some("application/json"), None, None),
         ir::Format::Schema(ir::OutputSchema { name, description, schema, strict: _ }) => {
-            if name.is_some() || description.is_some() {
-                cx.report(&codes::OPTION_LOST, place, "response_format", "the schema's name and description");
+            for (setting, is_said) in
+                [(ir::Setting::FormatName, name.is_some()), (ir::Setting::FormatDescription, description.is_some())]
+            {
+                if is_said {
+                    cx.report_setting(&codes::OPTION_LOST, setting, "Gemini knows a schema by itself");
+                }
             }
-            let field = extensions.get(ID, NOTE_SCHEMA);
-            let (open_api, json_schema) = raise_schema(cx, schema, field, place, "response_format");
+            let RaisedSchema { open_api, json_schema, lost, unpromised } =
+                raise_schema(schema, extensions.get(ID, NOTE_SCHEMA));
+            if !lost.is_empty() {
+                cx.report_setting(&codes::STRUCTURED_OUTPUT_EMULATED, ir::Setting::Format, in_short(&lost));
+            }
+            if !unpromised.is_empty() {
+                let what = format!("Gemini does not promise to keep to {}", unpromised.join(", "));
+                cx.report_setting(&codes::STRUCTURED_OUTPUT_EMULATED, ir::Setting::Format, what);
+            }
             (Some("application/json"), open_api, json_schema)
         }
     };

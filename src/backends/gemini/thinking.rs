@@ -54,7 +54,7 @@ pub(super) fn thinking<'a>(
     let is_between = *mode == Some(ir::ReasoningMode::BetweenTools);
     if is_between {
         let what = "Gemini thinks whenever it sees fit";
-        cx.report(&codes::REASONING_OPTION_LOST, ir::Place::default(), "thinking", what);
+        cx.report_setting(&codes::REASONING_OPTION_LOST, ir::Setting::Reasoning, what);
     }
     let is_off = *mode == Some(ir::ReasoningMode::Off) || *effort == Some(ir::Effort::None) || *budget == Some(0);
     let levels = takes.efforts.unwrap_or(LEVELS);
@@ -75,7 +75,7 @@ pub(super) fn thinking<'a>(
         // The model does not think, and refuses to hear of it.
         let is_shown = out.include_thoughts.take() == Some(true);
         if is_shown || !is_off && (effort.is_some() || budget.is_some()) {
-            cx.report(&codes::REASONING_OPTION_LOST, ir::Place::default(), "reasoning", "the model does not think");
+            cx.report_setting(&codes::REASONING_OPTION_LOST, ir::Setting::Reasoning, "the model does not think");
         }
     }
     let is_empty = out.include_thoughts.is_none()
@@ -93,11 +93,10 @@ fn budget(
     effort: Option<ir::Effort>,
     budget: Option<i64>,
 ) -> Option<i64> {
-    let place = ir::Place::default();
     if is_off {
         if !can_be_off {
             let what = format!("the model always thinks; a budget of {least} is sent");
-            cx.report(&codes::THINKING_CANNOT_BE_DISABLED, place, "reasoning", what);
+            cx.report_setting(&codes::THINKING_CANNOT_BE_DISABLED, ir::Setting::Reasoning, what);
             return Some(least);
         }
         return Some(0);
@@ -107,7 +106,7 @@ fn budget(
         (None, Some(effort)) => {
             let budget = effort::to_budget(effort);
             let what = format!("{} is a budget of {budget}", effort::name(effort));
-            cx.report(&codes::EFFORT_TO_BUDGET, place, "reasoning", what);
+            cx.report_setting(&codes::EFFORT_TO_BUDGET, ir::Setting::Effort, what);
             budget
         }
         (None, None) => return None,
@@ -118,7 +117,11 @@ fn budget(
     let fitting = wanted.clamp(least, most);
     // An effort is no number of tokens, so a bound takes nothing away from it.
     if fitting != wanted && budget.is_some() {
-        cx.report(&codes::VALUE_CLAMPED, place, "reasoning", format!("a budget of {wanted} is sent as {fitting}"));
+        cx.report_setting(
+            &codes::VALUE_CLAMPED,
+            ir::Setting::Budget,
+            format!("a budget of {wanted} is sent as {fitting}"),
+        );
     }
     Some(fitting)
 }
@@ -130,18 +133,17 @@ fn level(
     effort: Option<ir::Effort>,
     budget: Option<i64>,
 ) -> Option<&'static str> {
-    let place = ir::Place::default();
     if is_off {
         let least = word(levels.nearest(ir::Effort::None)?);
         let what = format!("Gemini always thinks; {least} is sent");
-        cx.report(&codes::THINKING_CANNOT_BE_DISABLED, place, "reasoning", what);
+        cx.report_setting(&codes::THINKING_CANNOT_BE_DISABLED, ir::Setting::Reasoning, what);
         return Some(least);
     }
     let wanted = match (effort, budget.map(|budget| (budget, effort::of_budget(budget)))) {
         (Some(effort), _) => effort,
         (None, Some((budget, Some(effort)))) => {
             let what = format!("a budget of {budget} is {}", effort::name(effort));
-            cx.report(&codes::BUDGET_TO_EFFORT, place, "reasoning", what);
+            cx.report_setting(&codes::BUDGET_TO_EFFORT, ir::Setting::Budget, what);
             effort
         }
         (None, _) => return None,
@@ -150,7 +152,7 @@ fn level(
     let level = word(nearest);
     if nearest != wanted {
         let what = format!("{} is sent as {level}", effort::name(wanted));
-        cx.report(&codes::EFFORT_APPROXIMATED, place, "reasoning", what);
+        cx.report_setting(&codes::EFFORT_APPROXIMATED, ir::Setting::Effort, what);
     }
     Some(level)
 }

@@ -99,7 +99,14 @@ fn raise_function<'a>(cx: &mut Cx, function: &'a ir::Function, names: &Names) ->
     let ir::Function { name, namespace, description, parameters, strict: _, meta } = function;
     let field = meta.extensions.get(ID, NOTE_SCHEMA);
     let (parameters, parameters_json_schema) = match parameters {
-        Some(schema) => raise_schema(cx, schema, field, meta.place, "parameters"),
+        Some(schema) => {
+            let raised = raise_schema(schema, field);
+            if !raised.lost.is_empty() {
+                let what = in_short(&raised.lost);
+                cx.report_at(&codes::TOOL_SCHEMA_REWRITTEN, meta.place, ir::Setting::Parameters, what);
+            }
+            (raised.open_api, raised.json_schema)
+        }
         None => (None, None),
     };
     Function {
@@ -111,32 +118,41 @@ fn raise_function<'a>(cx: &mut Cx, function: &'a ir::Function, names: &Names) ->
     }
 }
 
-/// A schema in one of Gemini's two fields: the older subset of OpenAPI's, or JSON Schema. `field` is the one that a Gemini
-/// client wrote it in; then it goes as it came.
-pub(super) fn raise_schema(
-    cx: &mut Cx,
-    schema: &ir::Schema,
-    field: Option<&ir::Json>,
-    place: ir::Place,
-    key: &str,
-) -> (Option<ir::Json>, Option<ir::Json>) {
+/// A schema in one of Gemini's two fields: the older subset of OpenAPI's, or JSON Schema.
+#[derive(Default)]
+pub(super) struct RaisedSchema {
+    pub(super) open_api: Option<ir::Json>,
+    pub(super) json_schema: Option<ir::Json>,
+    /// What was removed, or moved into descriptions.
+    pub(super) lost: Vec<String>,
+    /// Keywords that Gemini takes and does not promise to keep to.
+    pub(super) unpromised: Vec<&'static str>,
+}
+
+/// Raises a schema. `field` is the one that a Gemini client wrote it in; then it goes as it came.
+pub(super) fn raise_schema(schema: &ir::Schema, field: Option<&ir::Json>) -> RaisedSchema {
     if field.is_some() {
-        return (None, Some(schema.json.clone()));
+        return RaisedSchema { json_schema: Some(schema.json.clone()), ..RaisedSchema::default() };
     }
     if schema.language == ir::SchemaLanguage::OpenApi {
-        return (Some(schema.json.clone()), None);
+        return RaisedSchema { open_api: Some(schema.json.clone()), ..RaisedSchema::default() };
     }
     if !schema.json.is_object() {
-        return (None, None);
+        let lost = vec!["a schema that is no object".to_owned()];
+        return RaisedSchema { lost, ..RaisedSchema::default() };
     }
-    let schema::Narrowed { json, lost } = schema::for_gemini(&schema.json);
-    if !lost.is_empty() {
-        let more = lost.len().saturating_sub(8);
-        let shown: Vec<&str> = lost.iter().take(8).map(String::as_str).collect();
-        let more = if more == 0 { String::new() } else { format!("; and {more} more") };
-        cx.report(&codes::TOOL_SCHEMA_REWRITTEN, place, key, format!("{}{more}", shown.join("; ")));
+    let schema::Narrowed { json, lost, unpromised } = schema::for_gemini(&schema.json);
+    RaisedSchema { open_api: None, json_schema: Some(json), lost, unpromised }
+}
+
+/// The first of many losses, and how many more there are.
+pub(super) fn in_short(lost: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<&str> = lost.iter().take(SHOWN).map(String::as_str).collect();
+    match lost.len().saturating_sub(SHOWN) {
+        0 => shown.join("; "),
+        more => format!("{}; and {more} more", shown.join("; ")),
     }
-    (None, Some(json))
 }
 
 fn raise_custom<'a>(cx: &mut Cx, custom: &'a ir::Custom, names: &Names) -> Function<'a> {
@@ -225,7 +241,7 @@ pub(super) fn tool_config<'a>(
         Some(ir::ToolChoice::Auto | ir::ToolChoice::None) if !has_functions => None,
         Some(choice) if !has_functions => {
             let what = format!("there is no function for {choice:?}");
-            cx.report(&codes::TOOL_CHOICE_WEAKENED, ir::Place::default(), "tool_choice", what);
+            cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
             None
         }
         choice => choice,
@@ -243,7 +259,7 @@ pub(super) fn tool_config<'a>(
         }
         Some(ir::ToolChoice::Opaque { dialect, value: _ }) => {
             let what = format!("only {dialect} can say this choice");
-            cx.report(&codes::TOOL_CHOICE_WEAKENED, ir::Place::default(), "tool_choice", what);
+            cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
             None
         }
         None => match note {
@@ -289,7 +305,7 @@ fn all_strict(cx: &mut Cx, tools: &[ir::Tool]) -> bool {
     }
     for function in strict {
         let what = "Gemini is strict with all functions or with none";
-        cx.report(&codes::STRICT_NOT_ENFORCED, function.meta.place, "strict", what);
+        cx.report_at(&codes::STRICT_NOT_ENFORCED, function.meta.place, ir::Setting::Strict, what);
     }
     false
 }

@@ -77,7 +77,7 @@ impl<'a> Raiser<'a> {
             match out.last_mut().filter(|last| form.is_none() && last.role == role) {
                 Some(Message { content: Some(content), .. }) => add(part, false, content),
                 _ => {
-                    let rest = meta.extensions.written(ID, "message");
+                    let rest = meta.extensions.written(ID, ir::AROUND);
                     let mut message = Message::new(role, rest);
                     message.content = Some(content(vec![part], form == Some("[]")));
                     out.push(message);
@@ -191,7 +191,12 @@ impl<'a> Raiser<'a> {
         }
         match self.cache {
             CacheMarks::None => {
-                cx.report(&codes::CACHE_HINT_LOST, meta.place, "", "the upstream has no such marks");
+                cx.report_at(
+                    &codes::CACHE_HINT_LOST,
+                    meta.place,
+                    ir::Setting::CacheMark,
+                    "the upstream has no such marks",
+                );
                 None
             }
             CacheMarks::Breakpoint => {
@@ -221,7 +226,12 @@ impl<'a> Raiser<'a> {
     /// The marks of parts that have no field for one.
     fn no_cache_field(cx: &mut Cx, meta: &ir::Meta) {
         if meta.cache.is_some() && meta.extensions.get(ID, "cache_control").is_none() {
-            cx.report(&codes::CACHE_HINT_LOST, meta.place, "", "the upstream has no mark for this");
+            cx.report_at(
+                &codes::CACHE_HINT_LOST,
+                meta.place,
+                ir::Setting::CacheMark,
+                "the upstream has no mark for this",
+            );
         }
     }
 
@@ -250,7 +260,6 @@ impl<'a> Raiser<'a> {
         for part in &turn.parts {
             match &**part {
                 ir::Part::Text(ir::TextPart { text, citations, logprobs: _, meta }) => {
-                    said_in_phases(cx, meta);
                     cx.report_sources(citations, meta.place, ID);
                     text_seal = self.seal(cx, meta).or(text_seal);
                     if !text.is_empty() {
@@ -326,7 +335,6 @@ impl<'a> Raiser<'a> {
         let ir::ToolCall { id, name, namespace, kind, arguments, meta } = call;
         cx.report_extensions(&meta.extensions, meta.place, ID);
         Self::no_cache_field(cx, meta);
-        said_in_phases(cx, meta);
         let seal = self.seal(cx, meta);
         let name = self.names.sent(name, namespace.as_ref());
         let rest = meta.extensions.written(ID, "function");
@@ -478,10 +486,10 @@ impl<'a> Raiser<'a> {
             }
         };
         if *kind != ir::MediaKind::Image && detail.is_some() {
-            cx.report(&codes::MEDIA_DETAIL_LOST, meta.place, "detail", "only pictures have one");
+            cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::Detail, "only pictures have one");
         }
         if name.is_some() && !matches!(body, Body::File { .. }) {
-            cx.report(&codes::MEDIA_DETAIL_LOST, meta.place, "", "only files have a name");
+            cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::FileName, "only files have a name");
         }
         Some(ContentPart { body, cache: self.cache_field(cx, meta), rest: meta.extensions.written(ID, "") })
     }
@@ -502,8 +510,11 @@ impl<'a> Raiser<'a> {
             }
         };
         let word = detail.and_then(words::detail_name);
-        if (detail.is_some() && word.is_none()) || name.is_some() {
-            cx.report(&codes::MEDIA_DETAIL_LOST, meta.place, "", "a detail or name that cannot be said");
+        if detail.is_some() && word.is_none() {
+            cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::Detail, "there is no such detail");
+        }
+        if name.is_some() {
+            cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::FileName, "a picture has no name");
         }
         if noted(FIELD_FORM, &meta.extensions).is_some() {
             return Some(ImageUrl::Bare(url));
@@ -545,13 +556,7 @@ fn is_own(meta: &ir::Meta) -> bool {
 fn approximated(cx: &mut Cx, is_near: bool, ttl: Option<&str>, place: ir::Place) {
     if !is_near {
         let what = format!("asked for {}", ttl.unwrap_or_default());
-        cx.report(&codes::CACHE_TTL_APPROXIMATED, place, "", what);
-    }
-}
-
-fn said_in_phases(cx: &mut Cx, meta: &ir::Meta) {
-    if let Some(phase) = meta.item.as_ref().and_then(|item| item.phase.as_ref()) {
-        cx.report(&codes::OPTION_LOST, meta.place, "phase", format!("the phase {phase} cannot be said"));
+        cx.report_at(&codes::CACHE_TTL_APPROXIMATED, place, ir::Setting::CacheMark, what);
     }
 }
 

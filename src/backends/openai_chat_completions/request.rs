@@ -8,13 +8,14 @@ use super::{has_newest_models, setting};
 use crate::backends::{Call, Memo, NameRules, Names, Raised, Target};
 use crate::capabilities::{Capabilities, Taken};
 use crate::context::Cx;
+use crate::conversation;
 use crate::diagnostics::codes;
 use crate::dialects::effort;
 use crate::dialects::openai::{fitting_effort, sampled};
 use crate::dialects::openai_chat_completions as words;
 use crate::dialects::openai_chat_completions::{
-    CHOICE_FORM, EFFORT_FORM, FIELD_FORM, FORMAT_FORM, ID, LEGACY_CHOICE, LIMIT_FORM, STOP_FORM, STREAM_FORM,
-    TOP_K_FORM, TOP_LOGPROBS_FORM, USER_FORM, WITHOUT_TOOLS, noted,
+    CHOICE_FORM, EFFORT_FORM, FIELD_FORM, FORMAT_FORM, ID, LAST_FORM, LEGACY_CHOICE, LIMIT_FORM, STOP_FORM,
+    STREAM_FORM, TOP_K_FORM, TOP_LOGPROBS_FORM, USER_FORM, WITHOUT_TOOLS, noted,
 };
 use crate::http;
 use crate::ir;
@@ -234,6 +235,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
         parallel_tool_calls,
         sampling,
         max_output_tokens,
+        prewarm,
         output,
         reasoning,
         session,
@@ -253,11 +255,13 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
     cx.report_extensions(extensions, ir::Place::default(), ID);
     let raiser = Raiser::new(target, &names, customs);
     let turns = message::turns(cx, messages);
+    conversation::report_prefill(cx, messages, |last| noted(LAST_FORM, &last.extensions).is_some());
     let messages = raiser.messages(cx, instructions, &turns);
     let raised = Tools::new(cx, tools, &names, customs);
     let (tool_choice, function_call) = choose(cx, tool_choice.as_ref(), tools, &raised, &names, customs, extensions);
     let is_streamed = *delivery == ir::Delivery::Stream;
-    let (max_completion_tokens, max_tokens) = limits(target, *max_output_tokens, extensions);
+    let limit = if *prewarm { Some(cx.report_prewarm(ID)) } else { *max_output_tokens };
+    let (max_completion_tokens, max_tokens) = limits(target, limit, extensions);
     let (safety_identifier, user) = end_user(target, caller.user.as_ref(), extensions);
     let short_user = shortened(cx, safety_identifier.or(user), extensions);
     let logprobs = sampling.logprobs;
@@ -267,7 +271,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
     let thinks = takes.thinks(effort);
     let is_sampled = takes.sampling.unwrap_or(Taken::Always).holds(thinks);
     let has_stops = takes.stops.unwrap_or(Taken::Always).holds(thinks);
-    keeps_no_state(cx, session);
+    cx.report_session(session, true, ID);
     let document = Document {
         model: &target.model,
         messages,
@@ -278,11 +282,11 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
         },
         max_completion_tokens,
         max_tokens,
-        temperature: sampled(cx, "temperature", sampling.temperature, 1.0, is_sampled),
-        top_p: sampled(cx, "top_p", sampling.top_p, 1.0, is_sampled),
+        temperature: sampled(cx, ir::Setting::Temperature, sampling.temperature, 1.0, is_sampled),
+        top_p: sampled(cx, ir::Setting::TopP, sampling.top_p, 1.0, is_sampled),
         top_k,
-        frequency_penalty: sampled(cx, "frequency_penalty", sampling.frequency_penalty, 0.0, is_sampled),
-        presence_penalty: sampled(cx, "presence_penalty", sampling.presence_penalty, 0.0, is_sampled),
+        frequency_penalty: sampled(cx, ir::Setting::FrequencyPenalty, sampling.frequency_penalty, 0.0, is_sampled),
+        presence_penalty: sampled(cx, ir::Setting::PresencePenalty, sampling.presence_penalty, 0.0, is_sampled),
         seed: sampling.seed,
         stop: stop(cx, &sampling.stop, has_stops, extensions),
         logprobs: logprobs.map(|_| true),
@@ -309,22 +313,6 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
     drop(document);
     let memo = Memo::new(cx, target, ID, names);
     Raised { call: Call::Send(http), memo }
-}
-
-fn keeps_no_state(cx: &mut Cx, session: &ir::Session) {
-    let ir::Session { previous_response_id, conversation, store: _ } = session;
-    for (key, is_set) in
-        [("previous_response_id", previous_response_id.is_some()), ("conversation", conversation.is_some())]
-    {
-        if is_set {
-            cx.report(
-                &codes::SERVER_STATE_UNSUPPORTED,
-                ir::Place::default(),
-                key,
-                "the dialect keeps no conversations",
-            );
-        }
-    }
 }
 
 /// The limit in the field that the client used, else in the one that the upstream knows.
@@ -360,7 +348,7 @@ fn shortened<'a>(
         return Some(user.as_str().into());
     }
     let what = format!("the end user's id is longer than {MAX_USER_BYTES} bytes; a digest of it is sent");
-    cx.report(&codes::END_USER_ID_LOST, ir::Place::default(), "user", what);
+    cx.report_setting(&codes::END_USER_ID_LOST, ir::Setting::User, what);
     let digest = |seed: u128| {
         // FNV-1a in 128 bits.
         user.bytes().fold(seed, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b))
@@ -371,7 +359,7 @@ fn shortened<'a>(
 /// Only the compatible servers know it: a client of this dialect may ask for it.
 fn top_k(cx: &mut Cx, top_k: Option<f64>, extensions: &ir::Extensions) -> Option<f64> {
     if top_k.is_some() && noted(TOP_K_FORM, extensions).is_none() {
-        cx.report(&codes::SAMPLING_DROPPED, ir::Place::default(), "top_k", "the dialect has no such parameter");
+        cx.report_setting(&codes::SAMPLING_DROPPED, ir::Setting::TopK, "the dialect has no such parameter");
         return None;
     }
     top_k
@@ -380,7 +368,7 @@ fn top_k(cx: &mut Cx, top_k: Option<f64>, extensions: &ir::Extensions) -> Option
 fn stop<'a>(cx: &mut Cx, stop: &'a [ir::Text], is_taken: bool, extensions: &ir::Extensions) -> Option<Stop<'a>> {
     if !is_taken && !stop.is_empty() {
         let what = "the model takes no stop sequences while it thinks";
-        cx.report(&codes::STOP_UNSUPPORTED, ir::Place::default(), "stop", what);
+        cx.report_setting(&codes::STOP_UNSUPPORTED, ir::Setting::Stop, what);
         return None;
     }
     let form = noted(STOP_FORM, extensions);
@@ -392,7 +380,7 @@ fn stop<'a>(cx: &mut Cx, stop: &'a [ir::Text], is_taken: bool, extensions: &ir::
         _ => {
             if stop.len() > MAX_STOPS {
                 let what = format!("{} texts end the answer; the first {MAX_STOPS} are sent", stop.len());
-                cx.report(&codes::VALUE_CLAMPED, ir::Place::default(), "stop", what);
+                cx.report_setting(&codes::VALUE_CLAMPED, ir::Setting::Stop, what);
             }
             Some(Stop::Several(stop.get(..MAX_STOPS).unwrap_or(stop)))
         }
@@ -416,7 +404,7 @@ fn reasoning_effort(
     match visibility {
         Some(ir::Visibility::Auto | ir::Visibility::Concise | ir::Visibility::Detailed) => {
             let what = "upstreams show thoughts as they see fit";
-            cx.report(&codes::REASONING_OPTION_LOST, ir::Place::default(), "reasoning", what);
+            cx.report_setting(&codes::REASONING_OPTION_LOST, ir::Setting::Visibility, what);
         }
         Some(ir::Visibility::Hidden) | None => {}
     }
@@ -424,14 +412,14 @@ fn reasoning_effort(
         (Some(ir::ReasoningMode::Off), None, _) => ir::Effort::None,
         (Some(ir::ReasoningMode::BetweenTools), None | Some(ir::Effort::None), _) => {
             let what = "to think between tools only cannot be asked for; little thought is";
-            cx.report(&codes::REASONING_OPTION_LOST, ir::Place::default(), "reasoning", what);
+            cx.report_setting(&codes::REASONING_OPTION_LOST, ir::Setting::Reasoning, what);
             ir::Effort::Low
         }
         (_, Some(effort), _) => *effort,
         (_, None, Some(budget)) => {
             let effort = effort::of_budget(*budget)?;
             let what = format!("{budget} tokens of thought became the effort {}", effort::name(effort));
-            cx.report(&codes::BUDGET_TO_EFFORT, ir::Place::default(), "reasoning", what);
+            cx.report_setting(&codes::BUDGET_TO_EFFORT, ir::Setting::Budget, what);
             effort
         }
         (_, None, None) => return None,
@@ -442,13 +430,13 @@ fn reasoning_effort(
     }
     // OpenAI refuses the two together. Tools are what the client can do nothing without, so the thought goes.
     let what = "with tools the model does not think in Chat Completions; an upstream of Responses lets it do both";
-    cx.report(&codes::REASONING_OPTION_LOST, ir::Place::default(), "reasoning", what);
+    cx.report_setting(&codes::REASONING_OPTION_LOST, ir::Setting::Reasoning, what);
     takes.off.and_then(crate::capabilities::Extent::most).map(|_| ir::Effort::None)
 }
 
 fn service_tier(cx: &mut Cx, tier: ir::Tier) -> &'static str {
     if tier == ir::Tier::Ultrafast {
-        cx.report(&codes::SERVICE_TIER_APPROXIMATED, ir::Place::default(), "service_tier", "fast was asked for");
+        cx.report_setting(&codes::SERVICE_TIER_APPROXIMATED, ir::Setting::Tier, "fast was asked for");
     }
     words::tier_name(tier)
 }
@@ -468,7 +456,7 @@ impl<'a> Tools<'a> {
             let meta = tool.meta();
             cx.report_extensions(&meta.extensions, meta.place, ID);
             if meta.cache.is_some() && meta.extensions.get(ID, "cache_control").is_none() {
-                cx.report(&codes::CACHE_HINT_LOST, meta.place, "", "tools have no mark");
+                cx.report_at(&codes::CACHE_HINT_LOST, meta.place, ir::Setting::CacheMark, "tools have no mark");
             }
             match tool {
                 ir::Tool::Function(tool) => out.function(tool, names),
@@ -578,7 +566,7 @@ fn choose(
         // Without tools the field is refused. None to choose from is none chosen.
         if !matches!(choice, ir::ToolChoice::Auto | ir::ToolChoice::None) {
             let what = "there is no tool that the upstream could be made to call";
-            cx.report(&codes::TOOL_CHOICE_WEAKENED, ir::Place::default(), "tool_choice", what);
+            cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
         }
         return (None, None);
     }
@@ -612,7 +600,7 @@ fn choose(
         ir::ToolChoice::Opaque { dialect, value } if *dialect == ID => ToolChoice::Raw(value.clone()),
         ir::ToolChoice::Opaque { dialect, .. } => {
             let what = format!("a choice that {dialect} alone can say");
-            cx.report(&codes::TOOL_CHOICE_WEAKENED, ir::Place::default(), "tool_choice", what);
+            cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
             return (None, None);
         }
     };
@@ -654,7 +642,7 @@ fn format_name(cx: &mut Cx, name: Option<&str>) -> String {
     let fit: String = name.chars().take(64).map(|c| if is_name_character(c) { c } else { '_' }).collect();
     if fit != name {
         let what = format!("the schema {name} is sent as {fit}");
-        cx.report(&codes::TOOL_NAME_REWRITTEN, ir::Place::default(), "response_format", what);
+        cx.report_setting(&codes::TOOL_NAME_REWRITTEN, ir::Setting::FormatName, what);
     }
     fit
 }

@@ -174,11 +174,7 @@ impl<'a> Raiser<'a> {
             let parts = turn.parts.iter().map(|part| &**part).collect();
             self.turn(cx, &Turn { role: turn.role, name: turn.name, parts, message: turn.message });
         }
-        let last = turns.last().filter(|last| last.role == ir::Role::Assistant);
-        if let Some(last) = last.filter(|last| last.parts.iter().any(|part| matches!(**part, ir::Part::Text(_)))) {
-            let what = "the answer that was begun is history for the model";
-            cx.report(&codes::PREFILL_AS_HISTORY, last.message.place, "", what);
-        }
+        conversation::report_prefill(cx, messages, |_| false);
     }
 
     fn turn(&mut self, cx: &mut Cx, turn: &Turn<'a>) {
@@ -276,11 +272,13 @@ impl<'a> Raiser<'a> {
                     part.citations.iter().filter_map(|citation| Annotation::new(citation, characters)).collect();
                 if annotations.len() < part.citations.len() {
                     let what = "a source without an address is left out";
-                    cx.report(&codes::CITATIONS_LOST, part.meta.place, "", what);
+                    cx.report_at(&codes::CITATIONS_LOST, part.meta.place, ir::Setting::Citations, what);
                 }
-                if part.citations.iter().any(|citation| citation.quote.is_some()) {
-                    let what = "the words of a source are left out";
-                    cx.report(&codes::CITATION_DEGRADED, part.meta.place, "", what);
+                let is_foreign = |native: &ir::Native| native.dialect != DIALECT;
+                let says_more = |one: &ir::Citation| one.quote.is_some() || one.native.as_ref().is_some_and(is_foreign);
+                if part.citations.iter().any(says_more) {
+                    let what = "no more than a source's address and title is told";
+                    cx.report_at(&codes::CITATION_DEGRADED, part.meta.place, ir::Setting::Citations, what);
                 }
                 let logprobs = (!part.logprobs.is_empty()).then(|| Logprob::list(&part.logprobs));
                 Some(Content::OutputText { text: &part.text, annotations, logprobs, extensions })
@@ -365,7 +363,7 @@ impl<'a> Raiser<'a> {
         let prompt_cache_breakpoint = self.breakpoint(cx, meta);
         if is_image {
             if name.is_some() {
-                cx.report(&codes::MEDIA_DETAIL_LOST, meta.place, "", "only files have a name");
+                cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::FileName, "only files have a name");
             }
             let image_url = data.or_else(|| url.map(ToString::to_string));
             let detail = detail.map(|detail| match detail {
@@ -382,7 +380,12 @@ impl<'a> Raiser<'a> {
             ir::Detail::Low => Some("low"),
             ir::Detail::High => Some("high"),
             ir::Detail::Medium | ir::Detail::Original => {
-                cx.report(&codes::MEDIA_DETAIL_LOST, meta.place, "detail", "a document has no such detail");
+                cx.report_at(
+                    &codes::MEDIA_DETAIL_LOST,
+                    meta.place,
+                    ir::Setting::Detail,
+                    "a document has no such detail",
+                );
                 None
             }
         });
@@ -557,17 +560,22 @@ impl<'a> Raiser<'a> {
             Some(ir::CacheTtl::TwelveHours) => (Some("12h"), false),
         };
         if is_near {
-            cx.report(&codes::CACHE_TTL_APPROXIMATED, meta.place, "", "the cache is kept for 30 minutes or 12 hours");
+            cx.report_at(
+                &codes::CACHE_TTL_APPROXIMATED,
+                meta.place,
+                ir::Setting::CacheMark,
+                "the cache is kept for 30 minutes or 12 hours",
+            );
         }
         Some(Breakpoint { mode: "explicit", ttl })
     }
 
     fn lost_mark(&self, cx: &mut Cx, meta: &ir::Meta) {
         if meta.cache.is_some() {
-            cx.report(
+            cx.report_at(
                 &codes::CACHE_HINT_LOST,
                 meta.place,
-                "",
+                ir::Setting::CacheMark,
                 "the upstream takes no cache mark here; it caches by itself",
             );
         }

@@ -78,10 +78,18 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_cache_key: Option<&'a ir::Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_options: Option<CacheOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'static str>,
     stream: bool,
     #[serde(flatten)]
     extensions: ir::Written<'a>,
+}
+
+/// A client of the dialect has said it in an object of its own, which goes up as it came.
+#[derive(Serialize)]
+struct CacheOptions {
+    prewarm: bool,
 }
 
 #[derive(Serialize)]
@@ -143,6 +151,7 @@ pub(super) fn raise(backend: &OpenaiResponses, cx: &mut Cx, request: &ir::Reques
         parallel_tool_calls,
         sampling,
         max_output_tokens,
+        prewarm,
         output,
         reasoning,
         session,
@@ -172,7 +181,7 @@ pub(super) fn raise(backend: &OpenaiResponses, cx: &mut Cx, request: &ir::Reques
     let choice = tool_choice.as_ref().filter(|_| has_tools);
     if !has_tools && !matches!(tool_choice, None | Some(ir::ToolChoice::Auto | ir::ToolChoice::None)) {
         let what = "there is no tool that could be called";
-        cx.report(&codes::TOOL_CHOICE_WEAKENED, ir::Place::default(), "tool_choice", what);
+        cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
     }
     cx.report_headers(headers, DIALECT);
     let tool_choice = choice.and_then(|choice| tools::choice(cx, choice, request, &names, extensions));
@@ -218,8 +227,8 @@ pub(super) fn raise(backend: &OpenaiResponses, cx: &mut Cx, request: &ir::Reques
         tools,
         tool_choice,
         parallel_tool_calls,
-        temperature: sampled(cx, "temperature", *temperature, 1.0, is_sampled),
-        top_p: sampled(cx, "top_p", *top_p, 1.0, is_sampled),
+        temperature: sampled(cx, ir::Setting::Temperature, *temperature, 1.0, is_sampled),
+        top_p: sampled(cx, ir::Setting::TopP, *top_p, 1.0, is_sampled),
         top_logprobs: logprobs.filter(|top| !is_own && *top > 0),
         max_output_tokens: limit(cx, *max_output_tokens, is_own),
         reasoning,
@@ -233,6 +242,7 @@ pub(super) fn raise(backend: &OpenaiResponses, cx: &mut Cx, request: &ir::Reques
         safety_identifier: user.as_ref().filter(|_| !is_user).map(|user| identifier(cx, user, is_own)),
         user: user.as_ref().filter(|_| is_user),
         prompt_cache_key: cache_key.as_ref(),
+        prompt_cache_options: (*prewarm && !is_own).then_some(CacheOptions { prewarm: true }),
         service_tier: tier.map(tier_name),
         stream: *delivery == ir::Delivery::Stream,
         extensions: extensions.written(DIALECT, ""),
@@ -259,16 +269,16 @@ fn lost_sampling(cx: &mut Cx, sampling: &ir::Sampling) {
         sampling;
     let is_asked = |penalty: &Option<f64>| penalty.is_some_and(|penalty| penalty != 0.0);
     let lost = [
-        ("top_k", top_k.is_some()),
-        ("seed", seed.is_some()),
-        ("presence_penalty", is_asked(presence_penalty)),
-        ("frequency_penalty", is_asked(frequency_penalty)),
+        (ir::Setting::TopK, top_k.is_some()),
+        (ir::Setting::Seed, seed.is_some()),
+        (ir::Setting::PresencePenalty, is_asked(presence_penalty)),
+        (ir::Setting::FrequencyPenalty, is_asked(frequency_penalty)),
     ];
-    for (name, _) in lost.into_iter().filter(|(_, is_lost)| *is_lost) {
-        cx.report(&codes::SAMPLING_DROPPED, ir::Place::default(), name, format!("{DIALECT} has no such parameter"));
+    for (setting, _) in lost.into_iter().filter(|(_, is_lost)| *is_lost) {
+        cx.report_setting(&codes::SAMPLING_DROPPED, setting, format!("{DIALECT} has no such parameter"));
     }
     if !stop.is_empty() {
-        cx.report(&codes::STOP_UNSUPPORTED, ir::Place::default(), "stop", format!("{DIALECT} has no stop sequences"));
+        cx.report_setting(&codes::STOP_UNSUPPORTED, ir::Setting::Stop, format!("{DIALECT} has no stop sequences"));
     }
 }
 
@@ -278,7 +288,7 @@ fn limit(cx: &mut Cx, limit: Option<u64>, is_own: bool) -> Option<u64> {
         return Some(limit);
     }
     let what = format!("{limit} is less than the least limit of {MIN_OUTPUT_TOKENS}");
-    cx.report(&codes::VALUE_CLAMPED, ir::Place::default(), "max_output_tokens", what);
+    cx.report_setting(&codes::VALUE_CLAMPED, ir::Setting::MaxOutputTokens, what);
     Some(MIN_OUTPUT_TOKENS)
 }
 
@@ -289,20 +299,19 @@ fn raise_reasoning<'a>(
     takes: &Capabilities,
 ) -> (Option<ir::Effort>, ReasoningBody<'a>) {
     let ir::ReasoningConfig { mode, effort: asked, budget, visibility } = reasoning;
-    let place = ir::Place::default();
     let effort = match (mode, asked, budget) {
         (Some(ir::ReasoningMode::Off), ..) => Some(ir::Effort::None),
         (_, Some(effort), _) => Some(*effort),
         (Some(ir::ReasoningMode::BetweenTools), None, _) => {
             let what = "thought between tool calls alone cannot be asked for; a little was";
-            cx.report(&codes::REASONING_OPTION_LOST, place, "reasoning", what);
+            cx.report_setting(&codes::REASONING_OPTION_LOST, ir::Setting::Reasoning, what);
             Some(ir::Effort::Low)
         }
         (_, None, Some(budget)) => {
             let effort = effort::of_budget(*budget);
             if let Some(effort) = effort {
                 let what = format!("a budget of {budget} tokens became the effort {}", effort::name(effort));
-                cx.report(&codes::BUDGET_TO_EFFORT, place, "reasoning", what);
+                cx.report_setting(&codes::BUDGET_TO_EFFORT, ir::Setting::Budget, what);
             }
             effort
         }
@@ -334,7 +343,7 @@ fn raise_text<'a>(output: &'a ir::Output, extensions: &'a ir::Extensions) -> Tex
             description: description.as_ref(),
             schema: schema::json_schema(schema),
             strict: *strict,
-            extensions: extensions.written(DIALECT, "format"),
+            extensions: extensions.written(DIALECT, "text.format"),
         }),
     };
     TextBody { format, verbosity: verbosity.as_ref(), extensions: extensions.written(DIALECT, "text") }
@@ -353,7 +362,7 @@ fn identifier<'a>(cx: &mut Cx, user: &'a ir::Text, is_own: bool) -> Cow<'a, str>
         return Cow::Borrowed(user);
     }
     let what = format!("an end user's id has at most {MAX_SAFETY_IDENTIFIER} characters");
-    cx.report(&codes::VALUE_CLAMPED, ir::Place::default(), "safety_identifier", what);
+    cx.report_setting(&codes::VALUE_CLAMPED, ir::Setting::User, what);
     Cow::Owned(cut(user, MAX_SAFETY_IDENTIFIER))
 }
 

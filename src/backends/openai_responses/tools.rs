@@ -80,7 +80,12 @@ pub(super) fn raise<'a>(cx: &mut Cx, request: &'a ir::Request, names: &Names, is
         let meta = tool.meta();
         cx.report_extensions(&meta.extensions, meta.place, DIALECT);
         if meta.cache.is_some() {
-            cx.report(&codes::CACHE_HINT_LOST, meta.place, "", "a tool has no cache mark in this dialect");
+            cx.report_at(
+                &codes::CACHE_HINT_LOST,
+                meta.place,
+                ir::Setting::CacheMark,
+                "a tool has no cache mark in this dialect",
+            );
         }
         let (body, namespace) = match tool {
             ir::Tool::Function(tool) => (function(tool, names, is_own), tool.namespace.as_ref()),
@@ -274,7 +279,7 @@ pub(super) fn choice<'a>(
         ir::ToolChoice::Opaque { dialect, value } if *dialect == DIALECT => ChoiceBody::Raw(value),
         ir::ToolChoice::Opaque { dialect, .. } => {
             let what = format!("a choice that only {dialect} knows");
-            cx.report(&codes::TOOL_CHOICE_WEAKENED, ir::Place::default(), "tool_choice", what);
+            cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
             return None;
         }
     })

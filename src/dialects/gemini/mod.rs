@@ -30,9 +30,11 @@ pub(crate) const NOTE_ENTRY: &str = "any-api.entry";
 /// Written by a Gemini client: a thought without a signature, a public address of a file.
 pub(crate) const NOTE_NATIVE: &str = "any-api.native";
 /// The mode of `functionCallingConfig`, where the choice of tools alone would be written otherwise.
-pub(crate) const NOTE_MODE: &str = "any-api.toolConfig.functionCallingConfig.mode";
+pub(crate) const NOTE_MODE: &str = "any-api.toolConfig.functionCallingConfig";
 /// The `thinkingLevel` as it was written.
 pub(crate) const NOTE_LEVEL: &str = "any-api.thinkingLevel";
+/// Of the last content: the client gives the model the last word.
+pub(crate) const NOTE_LAST: &str = "any-api.last";
 /// The metadata stood in `labels`.
 pub(crate) const NOTE_LABELS: &str = "any-api.labels";
 

@@ -194,7 +194,7 @@ pub(crate) fn fields(json: &str) -> Option<Fields<'_>> {
 
 fn keep_unknown(body: &Body, under: &str, unknown: &Unknown<'_>, out: &mut ir::Extensions) {
     for (name, raw) in unknown.iter().filter(|(_, raw)| raw.get() != "null") {
-        let name = if under.is_empty() { body.text(name) } else { format!("{under}.{}", &**name).into() };
+        let name = ir::field_path(under, name);
         out.push(ID, ir::Extension { name, value: body.json(raw), loss: &codes::UNKNOWN_FIELD });
     }
 }
@@ -231,7 +231,7 @@ pub(crate) fn meta(body: &Body, part: &Part<'_>, place: ir::Place) -> ir::Meta {
                 "scheduling" | "willContinue" | "will_continue" => &codes::TOOL_OPTION_LOST,
                 _ => &codes::UNKNOWN_FIELD,
             };
-            let name = format!("functionResponse.{}", &**name).into();
+            let name = ir::field_path("functionResponse", name);
             out.push(ID, ir::Extension { name, value: body.json(raw), loss });
         }
     }

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod error;
+mod places;
 mod request;
 mod response;
 mod slots;
@@ -40,6 +41,7 @@ impl Frontend for Claude {
     }
 
     fn lower(&self, cx: &mut Cx, route: &Route) -> Result<Lowered> {
+        cx.settings_at(places::of);
         request::lower(cx, route)
     }
 

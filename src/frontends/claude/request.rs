@@ -69,7 +69,9 @@ pub(super) fn lower(cx: &mut Cx, route: &Route) -> Result<Lowered> {
     if wire.max_tokens.is_none() && route.operation == Operation::Generate {
         return Err(cx.invalid("max_tokens", "this field is required"));
     }
-    request.max_output_tokens = wire.max_tokens.map(|limit| unsigned(cx, "max_tokens", limit)).transpose()?;
+    let limit = wire.max_tokens.map(|limit| unsigned(cx, "max_tokens", limit)).transpose()?;
+    request.prewarm = limit == Some(0);
+    request.max_output_tokens = limit.filter(|limit| *limit > 0);
     keep(cx, &wire.unknown, "", field_loss, &mut request.extensions);
 
     let both_samplings = wire.temperature.is_some() && wire.top_p.is_some();
@@ -158,8 +160,7 @@ pub(super) fn keep(
     out: &mut ir::Extensions,
 ) {
     for (name, raw) in fields.iter().filter(|(name, _)| ***name != *"type") {
-        let path = if under.is_empty() { cx.text(name) } else { format!("{under}.{}", &**name).into() };
-        cx.keep(ID, path, cx.json(raw), loss(name), out);
+        cx.keep(ID, ir::field_path(under, name), cx.json(raw), loss(name), out);
     }
 }
 

@@ -78,8 +78,9 @@ pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<
     let id = id.unwrap_or_else(|| asked.ids.clone().make("msg_"));
     cx.report_extensions(&extensions, ir::Place::default(), ID);
     cx.report_extensions(&finish.extensions, ir::Place::default(), ID);
+    let said = Said::of(&parts);
     let is_odd = matches!(finish.reason, ir::Reason::Malformed | ir::Reason::Other);
-    if is_odd && finish.raw.as_deref() != Some(stop_reason(&finish, false)) {
+    if is_odd && finish.raw.as_deref() != Some(stop_reason(&finish, said)) {
         let what = format!("why the answer ended: {}", finish.raw.as_deref().unwrap_or("unknown"));
         cx.report(&codes::STOP_DETAIL_LOST, ir::Place::default(), "", what);
     }
@@ -87,14 +88,13 @@ pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<
     for part in &parts {
         blocks(cx, asked, part, &mut content);
     }
-    let refused = parts.iter().any(|part| matches!(part, ir::Part::Refusal(_)));
     let message = Message {
         id: &id,
         r#type: "message",
         role: "assistant",
         model: &asked.model,
         content,
-        stop_reason: Some(stop_reason(&finish, refused)),
+        stop_reason: Some(stop_reason(&finish, said)),
         stop_sequence: finish.stop_sequence.as_deref(),
         stop_details: stop_details(&finish),
         rest: extensions.written(ID, ""),
@@ -184,11 +184,33 @@ fn wrapped(key: &str, text: &str) -> ir::Json {
     ir::Json::of(&Map::from_iter([(key.to_owned(), Value::from(text))]))
 }
 
-/// Why the answer ended. The words of a refusal are text here, so the reason has to say what they are.
-pub(super) fn stop_reason(finish: &ir::Finish, refused: bool) -> &'static str {
+/// What an answer says beside words, as far as its end depends on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Said {
+    /// The words of a refusal.
+    pub(super) refusal: bool,
+    /// A call.
+    pub(super) call: bool,
+}
+
+impl Said {
+    fn of(parts: &[ir::Part]) -> Self {
+        Self {
+            refusal: parts.iter().any(|part| matches!(part, ir::Part::Refusal(_))),
+            call: parts.iter().any(|part| matches!(part, ir::Part::ToolCall(_))),
+        }
+    }
+}
+
+/// Why the answer ended. The words of a refusal are text here, so the reason has to say what they are; and clients run the
+/// calls of an answer only where its end says so.
+pub(super) fn stop_reason(finish: &ir::Finish, said: Said) -> &'static str {
     match finish.reason {
-        ir::Reason::End if refused => claude::stop_reason(ir::Reason::Refusal, None),
-        reason => claude::stop_reason(reason, finish.raw.as_deref()),
+        ir::Reason::End if said.refusal => claude::stop_reason(ir::Reason::Refusal, None),
+        reason => match claude::stop_reason(reason, finish.raw.as_deref()) {
+            "end_turn" if said.call => claude::stop_reason(ir::Reason::ToolUse, None),
+            word => word,
+        },
     }
 }
 

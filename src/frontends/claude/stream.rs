@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::super::{Asked, Encoder};
 use super::error;
-use super::response::{self, Block, Message, StopDetails};
+use super::response::{self, Block, Message, Said, StopDetails};
 use super::slots::{self, Owner};
 use crate::dialects::claude::ID;
 use crate::envelope;
@@ -23,8 +23,7 @@ pub(super) struct ClaudeEncoder {
     begun: bool,
     /// A seal that has no slot in its own block.
     seal: Option<ir::Sealed>,
-    /// The words of a refusal have been told.
-    refused: bool,
+    said: Said,
 }
 
 #[derive(Serialize)]
@@ -94,7 +93,7 @@ struct Bare {
 
 impl ClaudeEncoder {
     pub(super) fn new(asked: Asked) -> Self {
-        Self { asked, usage: ir::Usage::default(), index: 0, block: None, begun: false, seal: None, refused: false }
+        Self { asked, usage: ir::Usage::default(), index: 0, block: None, begun: false, seal: None, said: Said::default() }
     }
 
     fn begin_message(&mut self, start: ir::Start, out: &mut Vec<u8>) {
@@ -154,6 +153,7 @@ impl ClaudeEncoder {
                 self.start_block(Block::Thinking { thinking: "", signature: "".into(), rest }, out);
             }
             ir::Open::ToolCall { id, name, .. } => {
+                self.said.call = true;
                 self.start_block(Block::ToolUse { id, name, input: ir::Json::EMPTY_OBJECT, rest }, out);
             }
             ir::Open::Whole(_) => {}
@@ -166,7 +166,7 @@ impl ClaudeEncoder {
         self.seal = None;
         match &open {
             ir::Open::Text { .. } => {}
-            ir::Open::Refusal { .. } => self.refused = true,
+            ir::Open::Refusal { .. } => self.said.refusal = true,
             // What a client does not want to see, or cannot, is told by its seal alone.
             ir::Open::Reasoning { form, .. } if self.asked.hide_reasoning || *form == ir::ReasoningForm::Redacted => {}
             ir::Open::Reasoning { .. } | ir::Open::ToolCall { .. } => {
@@ -281,7 +281,7 @@ impl ClaudeEncoder {
 
     fn end(&mut self, finish: &ir::Finish, out: &mut Vec<u8>) {
         let delta = EndDelta {
-            stop_reason: response::stop_reason(finish, self.refused),
+            stop_reason: response::stop_reason(finish, self.said),
             stop_sequence: finish.stop_sequence.as_deref(),
             stop_details: response::stop_details(finish),
             rest: end_fields(&finish.extensions),

@@ -1,6 +1,7 @@
 //! Gemini's `generateContent` and `streamGenerateContent`, as clients speak them.
 
 mod pieces;
+mod places;
 mod request;
 mod response;
 mod stream;
@@ -32,6 +33,7 @@ impl Frontend for Gemini {
     }
 
     fn lower(&self, cx: &mut Cx, route: &Route) -> Result<Lowered> {
+        cx.settings_at(places::of);
         let request = request::lower(cx, route)?;
         let asked = Asked { sse: route.sse, ..Asked::new(cx, &request) };
         Ok(Lowered { request, asked })
@@ -39,6 +41,10 @@ impl Frontend for Gemini {
 
     fn render(&self, cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<u8> {
         response::render(cx, asked, response)
+    }
+
+    fn tells_malformed(&self) -> bool {
+        true
     }
 
     fn render_error(&self, error: &Error) -> http::Response {

@@ -6,8 +6,8 @@ use crate::context::Cx;
 use crate::diagnostics::codes;
 use crate::dialects::gemini::read::{self, Content, FunctionCall, FunctionResponse, Number, Part, Word};
 use crate::dialects::gemini::{
-    ID, MODE_NUMBERS, NOTE_ENTRY, NOTE_ID, NOTE_LABELS, NOTE_LEVEL, NOTE_MODE, NOTE_NATIVE, NOTE_RESPONSE, NOTE_SCHEMA,
-    as_response_object, spelling,
+    ID, MODE_NUMBERS, NOTE_ENTRY, NOTE_ID, NOTE_LABELS, NOTE_LAST, NOTE_LEVEL, NOTE_MODE, NOTE_NATIVE, NOTE_RESPONSE,
+    NOTE_SCHEMA, as_response_object, spelling,
 };
 use crate::envelope;
 use crate::error::Result;
@@ -148,6 +148,9 @@ fn request(cx: &mut Cx, document: Request<'_>, out: &mut ir::Request) -> Result<
         cx.at_item("contents", index, |cx| self::content(cx, content, &mut history))?;
     }
     out.messages = super::pieces::join(history.messages);
+    if let Some(last) = out.messages.last_mut().filter(|last| last.role == ir::Role::Assistant) {
+        spelling(NOTE_LAST, ir::Json::of(&true), &mut last.extensions);
+    }
     cx.at("tools", |cx| self::tools(cx, tools.unwrap_or_default().0, &mut out.tools))?;
     if let Some(config) = tool_config {
         cx.at("toolConfig", |cx| tool_choice(cx, config, out));
@@ -357,7 +360,7 @@ fn thought(
     if text.is_empty() && seal.is_none() {
         return;
     }
-    let mut meta = read::meta(&cx.body(), part, cx.here());
+    let mut meta = read::meta(&cx.body(), part, cx.around(cx.here()));
     meta.seal = seal;
     let mut form = ir::ReasoningForm::Summary;
     let text = if is_bare {
@@ -432,7 +435,7 @@ fn attach_foreign(
 fn function_call(cx: &mut Cx, call: &FunctionCall<'_>, part: &Part<'_>, history: &mut History) -> Result<ir::ToolCall> {
     let name = cx.required(call.name.as_ref().filter(|name| !name.is_empty()), "name")?;
     let name = cx.text(name);
-    let mut meta = read::meta(&cx.body(), part, cx.here());
+    let mut meta = read::meta(&cx.body(), part, cx.around(cx.here()));
     let given = cx.optional_text(call.id.as_ref()).filter(|id| !id.is_empty());
     let is_taken = |id: &ir::Text| history.calls.iter().any(|call| call.id == *id);
     let id = match given.clone().filter(|id| !is_taken(id)) {
@@ -468,7 +471,7 @@ fn function_response(
     part: &Part<'_>,
     history: &mut History,
 ) -> Result<ir::ToolResult> {
-    let mut meta = read::meta(&cx.body(), part, cx.here());
+    let mut meta = read::meta(&cx.body(), part, cx.around(cx.here()));
     let given = cx.optional_text(result.id.as_ref()).filter(|id| !id.is_empty());
     let name = cx.optional_text(result.name.as_ref()).filter(|name| !name.is_empty());
     let by_id = |call: &&mut Call| !call.answered && call.given.is_some() && call.given == given;

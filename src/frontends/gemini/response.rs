@@ -315,7 +315,11 @@ pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<
     let mut tail = Tail::default();
     let mut signer = Signer::default();
     let mut out = Vec::with_capacity(parts.len());
-    for part in parts {
+    let cut = parts.last().filter(|part| finish.reason.cuts_off() && is_cut(part));
+    if cut.is_some() {
+        cx.report(&codes::ANSWER_PART_DROPPED, ir::Place::default(), "", CUT);
+    }
+    for part in parts.iter().take(parts.len() - usize::from(cut.is_some())) {
         cx.report_extensions(&part.meta().extensions, part.meta().place, ID);
         self::part(cx, part, asked, &mut tail, &mut signer, &mut out);
     }
@@ -342,6 +346,13 @@ pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<
     let mut bytes = Vec::new();
     crate::sse::write_json(&answer, &mut bytes);
     bytes
+}
+
+/// What becomes of half a call: there is no form for one here, and a client would run it.
+const CUT: &str = "a call that was cut off";
+
+fn is_cut(part: &ir::Part) -> bool {
+    matches!(part, ir::Part::ToolCall(call) if !ir::is_runnable(call.kind, &call.arguments))
 }
 
 fn part<'a>(

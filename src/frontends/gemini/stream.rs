@@ -35,6 +35,9 @@ pub(super) struct GeminiEncoder {
     tail: Tail,
     signer: Signer,
     block: Option<Block>,
+    /// A call whose arguments cannot be run. Whether it was cut off, the next event tells: then it is left out, since a client
+    /// would run it.
+    doubtful: Option<Block>,
     /// Bytes of text in the blocks before the open one: sources are told by their place in all of the answer's text.
     text_before: usize,
     has_parts: bool,
@@ -53,6 +56,7 @@ impl GeminiEncoder {
             tail: Tail::default(),
             signer: Signer::default(),
             block: None,
+            doubtful: None,
             text_before: 0,
             has_parts: false,
         }
@@ -92,6 +96,7 @@ impl GeminiEncoder {
     }
 
     fn open(&mut self, open: ir::Open, out: &mut Vec<u8>) {
+        self.settle(out);
         self.block = Some(match open {
             ir::Open::Text { meta } => Block::Text { meta, text: String::new() },
             ir::Open::Reasoning { form, meta } => Block::Reasoning { form, meta },
@@ -172,18 +177,31 @@ impl GeminiEncoder {
     fn close(&mut self, out: &mut Vec<u8>) {
         match self.block.take() {
             Some(Block::Text { text, .. }) => self.text_before += text.len(),
-            Some(Block::Call { id, name, kind, meta, arguments }) => {
-                let signature = self.signer.call(meta.seal.as_deref());
-                let arguments = ir::Text::from(arguments);
-                let (part, _) =
-                    call(&Call { id: &id, name: &name, kind, arguments: &arguments, meta: &meta }, signature);
-                self.part(part, out);
+            Some(block @ Block::Call { .. }) => {
+                let is_whole = matches!(&block, Block::Call { kind, arguments, .. } if ir::is_runnable(*kind, arguments));
+                self.doubtful = Some(block);
+                if is_whole {
+                    self.settle(out);
+                }
             }
             Some(Block::Reasoning { .. } | Block::Refusal { .. } | Block::Whole) | None => {}
         }
     }
 
+    /// Tells the call that waits, if one does.
+    fn settle(&mut self, out: &mut Vec<u8>) {
+        if let Some(Block::Call { id, name, kind, meta, arguments }) = self.doubtful.take() {
+            let signature = self.signer.call(meta.seal.as_deref());
+            let arguments = ir::Text::from(arguments);
+            let (part, _) = call(&Call { id: &id, name: &name, kind, arguments: &arguments, meta: &meta }, signature);
+            self.part(part, out);
+        }
+    }
+
     fn finish_with(&mut self, finish: &ir::Finish, out: &mut Vec<u8>) {
+        if !finish.reason.cuts_off() {
+            self.settle(out);
+        }
         // A prompt that was blocked has feedback and no candidate.
         let is_blocked = !self.has_parts && self.start.extensions.get(ID, "promptFeedback").is_some();
         let is_refused = !self.has_parts && finish.reason == ir::Reason::Refusal;

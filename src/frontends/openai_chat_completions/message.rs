@@ -7,7 +7,7 @@ use crate::context::Cx;
 use crate::diagnostics::codes;
 use crate::dialects::openai_chat_completions as words;
 use crate::dialects::openai_chat_completions::{
-    CONTENT_FORM, FIELD_FORM, FILE_FORM, ID, ROLE_FORM, ThoughtField, Thoughts, VALUE_FORM, note, note_loss,
+    CONTENT_FORM, FIELD_FORM, FILE_FORM, ID, LAST_FORM, ROLE_FORM, ThoughtField, Thoughts, VALUE_FORM, note, note_loss,
 };
 use crate::envelope;
 use crate::error::Result;
@@ -86,6 +86,9 @@ pub(super) fn lower(cx: &mut Cx, messages: &[Message<'_>], out: &mut ir::Request
     for (index, message) in messages.iter().enumerate() {
         history.message = index;
         cx.at_item("messages", index, |cx| lower_message(cx, message, &mut history, out))?;
+    }
+    if let Some(last) = out.messages.last_mut().filter(|last| last.role == ir::Role::Assistant) {
+        note(LAST_FORM, ir::Json::of(&true), &mut last.extensions);
     }
     Ok(())
 }
@@ -191,11 +194,11 @@ fn operator(
         push(cx, role, message, parts, extensions, out);
         return Ok(());
     }
-    let mut extensions = own_fields(cx, "message", message);
+    let mut extensions = own_fields(cx, ir::AROUND, message);
     note_developer(role, &mut extensions);
     if let Some(name) = &message.name {
         let name = ir::Json::of(&**name);
-        cx.keep(ID, "message.name", name, &codes::ROLE_DISTINCTION_LOST, &mut extensions);
+        cx.keep(ID, ir::field_path(ir::AROUND, "name"), name, &codes::ROLE_DISTINCTION_LOST, &mut extensions);
     }
     let is_list = matches!(message.content, Some(StrOr::Other(_)));
     for (index, part) in content(cx, history.message, message, &mut ir::Extensions::default())?.into_iter().enumerate()

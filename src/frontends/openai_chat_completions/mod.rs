@@ -1,6 +1,7 @@
 //! Chat Completions, as clients speak it.
 
 mod message;
+mod places;
 mod request;
 mod response;
 mod stream;
@@ -29,6 +30,7 @@ impl Frontend for OpenaiChatCompletions {
     }
 
     fn lower(&self, cx: &mut Cx, _route: &Route) -> Result<Lowered> {
+        cx.settings_at(places::of);
         request::lower(cx)
     }
 

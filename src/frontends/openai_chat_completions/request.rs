@@ -202,7 +202,7 @@ fn rest(cx: &Cx, document: &Document<'_>, out: &mut ir::Extensions) {
     }
     if let Some(options) = stream_options {
         for (name, raw) in options.unknown.iter() {
-            let name = format!("stream_options.{}", &**name);
+            let name = ir::field_path("stream_options", name);
             cx.keep(ID, name, cx.json(raw), &codes::OPTION_LOST, out);
         }
     }

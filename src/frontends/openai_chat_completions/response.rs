@@ -574,9 +574,15 @@ impl Teller {
             ir::Reason::Pause | ir::Reason::Malformed | ir::Reason::Other | ir::Reason::ContextExceeded => {
                 let what = format!("{:?}", finish.raw.as_deref().unwrap_or_default());
                 self.lose(&codes::STOP_DETAIL_LOST, what);
-                reason_name(finish.reason)
+                // Clients run the calls of an answer only where its end says so, and these are whole.
+                let is_call = finish.reason == ir::Reason::Other && self.calls > 0;
+                reason_name(if is_call { ir::Reason::ToolUse } else { finish.reason })
             }
-            reason => reason_name(reason),
+            ir::Reason::End
+            | ir::Reason::StopSequence
+            | ir::Reason::ToolUse
+            | ir::Reason::Length
+            | ir::Reason::Refusal => reason_name(finish.reason),
         }
     }
 }

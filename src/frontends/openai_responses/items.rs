@@ -107,8 +107,7 @@ fn loss_of(name: &str) -> &'static Code {
 /// Keeps fields of an item; `under` is empty, or where they are kept on the item's first part.
 fn keep(cx: &Cx, under: &str, unknown: &Unknown<'_>, known: &[(&str, &Option<Str<'_>>)], out: &mut ir::Extensions) {
     let mut push = |name: &str, value: ir::Json| {
-        let full = if under.is_empty() { ir::Text::from(name) } else { format!("{under}.{name}").into() };
-        cx.keep(DIALECT, full, value, loss_of(name), out);
+        cx.keep(DIALECT, ir::field_path(under, name), value, loss_of(name), out);
     };
     for (name, value) in known {
         if let Some(value) = value {
@@ -426,7 +425,8 @@ impl Input {
             }
         }
         for (name, value) in item.unknown.iter() {
-            cx.keep(DIALECT, cx.text(name), cx.json(value), &codes::OPTION_LOST, &mut meta.extensions);
+            let name = ir::field_path("", name);
+            cx.keep(DIALECT, name, cx.json(value), &codes::OPTION_LOST, &mut meta.extensions);
         }
         let source = ir::MediaSource::Inline(cx.text(result));
         let media = ir::Media { kind: ir::MediaKind::Image, source, mime: Some(mime), name: None, detail: None, meta };

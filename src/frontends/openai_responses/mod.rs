@@ -2,6 +2,7 @@
 
 mod content;
 mod items;
+mod places;
 mod request;
 mod response;
 mod slots;
@@ -44,11 +45,16 @@ impl Frontend for OpenaiResponses {
     }
 
     fn lower(&self, cx: &mut Cx, route: &Route) -> Result<Lowered> {
+        cx.settings_at(places::of);
         request::lower(cx, route)
     }
 
     fn render(&self, cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<u8> {
         stream::render(cx, asked, response)
+    }
+
+    fn tells_malformed(&self) -> bool {
+        true
     }
 
     fn render_error(&self, error: &Error) -> http::Response {

@@ -53,6 +53,9 @@ wire! {
         "schema" schema: &'a RawValue,
         "strict" strict: bool,
     }
+    struct CacheOptions<'a> {
+        "prewarm" prewarm: bool,
+    }
     struct Reasoning<'a> {
         "effort" effort: Str<'a>,
         "summary" summary: Str<'a>,
@@ -87,8 +90,10 @@ pub(super) fn lower(cx: &mut Cx, _route: &Route) -> Result<Lowered> {
     session(cx, &document, &mut request)?;
     caller(cx, &document, &mut request)?;
     for (name, raw) in document.unknown.iter() {
-        let place = cx.json(raw);
-        cx.keep(DIALECT, cx.text(name), place, loss_of(name, raw), &mut request.extensions);
+        if **name == *"prompt_cache_options" {
+            request.prewarm = json::read::<CacheOptions<'_>>(raw.get()).is_ok_and(|read| read.prewarm == Some(true));
+        }
+        cx.keep(DIALECT, ir::field_path("", name), cx.json(raw), loss_of(name, raw), &mut request.extensions);
     }
     let mut asked = Asked::new(cx, &request);
     asked.repeat = repeat(cx, &document);
@@ -197,7 +202,7 @@ fn output(cx: &mut Cx, document: &Document<'_>, request: &mut ir::Request) -> Re
                 schema: ir::Schema::json_schema(cx.json(schema)),
                 strict: format.strict,
             });
-            cx.keep_unknown_under(DIALECT, "format", &format.unknown, extensions);
+            cx.keep_unknown_under(DIALECT, "text.format", &format.unknown, extensions);
         }
         kind => {
             let is_text = kind.is_none_or(|kind| kind == "text");
@@ -248,7 +253,7 @@ fn reasoning(cx: &mut Cx, raw: &RawValue, extensions: &mut ir::Extensions) -> Re
             ("mode" | "context", _) => &codes::REASONING_OPTION_LOST,
             _ => &codes::UNKNOWN_FIELD,
         };
-        cx.keep(DIALECT, format!("reasoning.{}", &**name), cx.json(raw), loss, extensions);
+        cx.keep(DIALECT, ir::field_path("reasoning", name), cx.json(raw), loss, extensions);
     }
     Ok(out)
 }

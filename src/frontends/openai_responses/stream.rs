@@ -9,7 +9,7 @@ use super::slots::{self, Owner};
 use crate::context::{Cx, Ids};
 use crate::diagnostics::codes;
 use crate::dialects::openai_responses::{self as words, Annotation, Content, Logprob};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::frontends::{Asked, Encoder};
 use crate::ir;
 use crate::sse;
@@ -98,6 +98,8 @@ pub(super) struct Stream {
     /// may follow.
     item: Option<Item>,
     block: Block,
+    /// The open item is a call whose arguments cannot be run, with its seal: whether it was cut off, the next event tells.
+    doubtful: Option<Option<ir::Sealed>>,
     usage: ir::Usage,
     has_refusal: bool,
     status: Status,
@@ -164,6 +166,7 @@ impl Stream {
             output: Vec::new(),
             item: None,
             block: Block::None,
+            doubtful: None,
             usage: ir::Usage::default(),
             has_refusal: false,
             status: Status::IN_PROGRESS,
@@ -317,6 +320,7 @@ impl Stream {
     }
 
     fn open(&mut self, open: ir::Open, out: &mut Vec<u8>) {
+        self.settle(false, out);
         self.block = match open {
             ir::Open::Text { meta } => {
                 let part = ir::TextPart { meta, ..ir::TextPart::default() };
@@ -505,7 +509,10 @@ impl Stream {
                     self.close_item("completed", out);
                 }
             }
-            Block::Call { seal } => self.close_call(seal.as_ref(), out),
+            Block::Call { seal } => match &self.item {
+                Some(Item::Call(call)) if !ir::is_runnable(call.kind, &call.arguments) => self.doubtful = Some(seal),
+                _ => self.close_call(seal.as_ref(), out),
+            },
         }
     }
 
@@ -551,6 +558,15 @@ impl Stream {
         }
         if let Some(Item::Reasoning { texts, .. }) = &mut self.item {
             texts.push((form, text));
+        }
+    }
+
+    /// The call that waits, if one does, is known to be whole, or to be `cut` off: then nobody is to run it.
+    fn settle(&mut self, cut: bool, out: &mut Vec<u8>) {
+        match self.doubtful.take() {
+            Some(_) if cut => self.close_item("incomplete", out),
+            Some(seal) => self.close_call(seal.as_ref(), out),
+            None => {}
         }
     }
 
@@ -660,6 +676,7 @@ impl Stream {
 
     fn finish_with(&mut self, finish: &ir::Finish, out: &mut Vec<u8>) {
         self.status = Status::of(finish, self.has_refusal);
+        self.settle(finish.reason.cuts_off(), out);
         self.head.late = finish.extensions.clone();
         let is_filtered = self.status.reason == Some("content_filter");
         if let Some(detail) = finish.detail.clone().filter(|detail| is_filtered && !detail.is_empty()) {
@@ -669,9 +686,7 @@ impl Stream {
             self.close(out);
         }
         if self.status == Status::FAILED {
-            let raw = finish.raw.as_deref().unwrap_or("malformed");
-            let words = format!("the model wrote a call that the upstream could not read ({raw})");
-            self.failure = Some(Error::new(Kind::Server, words));
+            self.failure = finish.failure();
         }
         let status = if self.status.word == "incomplete" { "incomplete" } else { "completed" };
         self.close_item(status, out);
@@ -680,7 +695,7 @@ impl Stream {
 
     fn fail(&mut self, error: Error, out: &mut Vec<u8>) {
         // A block that is open stays open: nobody may take half a call for a whole one.
-        if matches!(self.block, Block::None) {
+        if matches!(self.block, Block::None) && self.doubtful.is_none() {
             self.close_item("incomplete", out);
         }
         self.item = None;

@@ -127,7 +127,7 @@ fn keep(cx: &Cx, unknown: &Unknown<'_>, out: &mut ir::Extensions) {
             "defer_loading" | "output_schema" | "allowed_callers" | "async" => &codes::TOOL_OPTION_LOST,
             _ => &codes::UNKNOWN_FIELD,
         };
-        cx.keep(DIALECT, cx.text(name), cx.json(raw), loss, out);
+        cx.keep(DIALECT, ir::field_path("", name), cx.json(raw), loss, out);
     }
 }
 
@@ -215,7 +215,7 @@ fn namespace(cx: &mut Cx, raw: &RawValue, out: &mut Vec<ir::Tool>) -> Result<()>
     {
         words::mark(words::BEGINS, &mut meta.extensions);
         let mut keep = |field: &str, value: ir::Json, loss: &'static Code| {
-            let name = format!("{}.{field}", words::NAMESPACE).into();
+            let name = ir::field_path(words::NAMESPACE, field);
             meta.extensions.push(DIALECT, ir::Extension { name, value, loss });
         };
         if let Some(description) = &space.description {
@@ -248,10 +248,10 @@ fn web_search(cx: &mut Cx, kind: &str, raw: &RawValue) -> Result<ir::Tool> {
     };
     let mut meta = ir::Meta::at(cx.here());
     // The declaration holds them already; here they tell another backend what it leaves out.
-    for unknown in [&tool.unknown, &filters.unknown] {
+    for (under, unknown) in [("", &tool.unknown), ("filters", &filters.unknown)] {
         for (name, raw) in unknown.iter() {
             let loss = &codes::BUILTIN_TOOL_OPTIONS_LOST;
-            cx.keep(DIALECT, cx.text(name), cx.json(raw), loss, &mut meta.extensions);
+            cx.keep(DIALECT, ir::field_path(under, name), cx.json(raw), loss, &mut meta.extensions);
         }
     }
     Ok(ir::Tool::Hosted(ir::Hosted {

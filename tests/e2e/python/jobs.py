@@ -27,3 +27,13 @@ def serve(handle, at_once=8):
         for line in sys.stdin:
             job = json.loads(line)
             pool.submit(work, job["job"], job["input"])
+
+
+def told(read, own):
+    """What `read` puts into the answer that it is given, and what it raises; `own`: the class of the SDK's own exceptions."""
+    seen = {"text": "", "refusal": "", "calls": [], "completed": [], "finish": None}
+    try:
+        read(seen)
+    except Exception as error:
+        seen["failure"] = {"name": type(error).__name__, "message": str(error), "own": isinstance(error, own)}
+    return seen
