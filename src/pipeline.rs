@@ -193,7 +193,8 @@ impl Gateway {
             return Ok((resolved, Work::Relay { body, seen }));
         }
         let mut cx = Cx::new(ir::Body::new(body), now, ids);
-        let lowered = frontend.lower(&mut cx, route)?;
+        let mut lowered = frontend.lower(&mut cx, route)?;
+        lowered.request.settle_hosted_tools();
         Ok((resolved, Work::Translate { cx: Box::new(cx), lowered: Box::new(lowered), takes_relay }))
     }
 }
@@ -265,7 +266,8 @@ impl Plan {
         relay::check_depth(&body)?;
         let mut cx = Cx::new(ir::Body::new(body), 0, Ids::new(0));
         let route = Route::to(Operation::Generate);
-        let lowered = frontend.lower(&mut cx, &route)?;
+        let mut lowered = frontend.lower(&mut cx, &route)?;
+        lowered.request.settle_hosted_tools();
         let resolved = Resolved {
             dialect: backend.dialect().to_owned(),
             targets: vec![target],

@@ -48,7 +48,8 @@ pub(crate) fn route(dialect: &str, delivery: ir::Delivery) -> Route {
 /// Lowers a document of a client.
 pub(crate) fn lower(dialect: &str, document: &str, delivery: ir::Delivery) -> Result<(Cx, Lowered), Error> {
     let mut cx = cx(document);
-    let lowered = frontend(dialect).lower(&mut cx, &route(dialect, delivery))?;
+    let mut lowered = frontend(dialect).lower(&mut cx, &route(dialect, delivery))?;
+    lowered.request.settle_hosted_tools();
     Ok((cx, lowered))
 }
 

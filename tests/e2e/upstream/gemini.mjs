@@ -168,6 +168,9 @@ export const gemini = {
     demand(thinking.thinkingBudget === undefined || thinking.thinkingLevel === undefined, "You can only set only one of thinking budget and thinking level.");
     const schema = config.responseJsonSchema ?? config.responseSchema;
     demand(!schema || config.responseMimeType === "application/json", "response_schema is only supported with response_mime_type application/json");
+    for (const tool of body.tools ?? []) knownOnly(tool, names("functionDeclarations googleSearch urlContext codeExecution"), "tools", unknownName);
+    const isMixed = (body.tools ?? []).some((tool) => tool.functionDeclarations) && body.tools.some((tool) => !tool.functionDeclarations);
+    demand(!isMixed || (model === "gemini-3-pro-preview" && body.toolConfig?.includeServerSideToolInvocations), "Tool use with function calling is unsupported");
     const declarations = (body.tools ?? []).flatMap((tool) => tool.functionDeclarations ?? []);
     checkUnique(declarations, (name) => `Duplicate function declaration found: ${name}`);
     const calling = body.toolConfig?.functionCallingConfig ?? {};
