@@ -76,6 +76,10 @@ Object.assign(PLAYS, {
     [think("An agent."), call("close_agent", { target: "01a207c8-95d7-7af0-8e9c-2eb83824f046" })],
     [think("It is done."), say(DONE)],
   ],
+  /** For models whose tools stand inside the input. */
+  lite: [[think("I write a file."), call("exec_command", { cmd: "echo one > one.txt" })], [brood, call("exec_command", { cmd: "cat one.txt" })], [say(DONE)]],
+  patchless: [[think("I look."), call("exec_command", { cmd: "ls" })], [think("I saw."), say(DONE)]],
+  slip: [[think("I look."), call("exec_command", { cmd: "ls" })], [think("I say it."), { ...say(DONE), breaks: true }]],
   /** A patch, which is free text by a grammar. */
   patch: [
     [think("I patch it."), call("apply_patch", { input: `*** Begin Patch\n*** Add File: patched.rs\n+${PATCHED}\n*** End Patch\n` })],
