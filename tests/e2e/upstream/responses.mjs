@@ -59,7 +59,8 @@ function readItem(item, index, heard, knows) {
       if (!item.encrypted_content) throw new Refusal(404, `Item with id '${item.id}' not found. Items are not persisted when \`store\` is set to false.`);
       demand(knows(item.encrypted_content, "reasoning"), `The encrypted content for item ${item.id} could not be verified.`, { code: "invalid_encrypted_content" });
       const next = heard.items[index + 1];
-      const isFollowed = next && (next.role === "assistant" || /(^reasoning|_call)$/.test(next.type ?? ""));
+      // At the very end it is what is left of an answer that broke off: Codex sends that, and goes on.
+      const isFollowed = !next || next.role === "assistant" || /(^reasoning|_call)$/.test(next.type ?? "");
       demand(isFollowed, `Item '${item.id}' of type 'reasoning' was provided without its required following item.`);
       assistant().seals.push(item.encrypted_content);
       return void assistant().thoughts.push(...item.summary.map((part) => part.text));
