@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { spawn } from "node:child_process";
 import { ensureSdks } from "../tests/e2e/python.mjs";
 import { build } from "./build.mjs";
-import { ensureNewNode, ensurePackages, ensureRust, main, root, run, say, seconds, wasmTarget } from "./setup.mjs";
+import { ensureNewNode, ensurePackages, ensureRust, ensureTestPackages, main, root, run, say, seconds, wasmTarget } from "./setup.mjs";
 
 /** Runs a test runner with its output on the terminal; gives its exit code and what it printed, without colours. */
 function watch(command, args) {
@@ -46,6 +46,7 @@ const steps = [
   ["lints of the Worker", cargo("clippy", "--locked", ...worker, "--", "-D", "warnings")],
   ["the Worker's build", () => build({ dev: process.env.ANY_API_BUILD === "dev" })],
   ["Rust tests", rustTests],
+  ["the end-to-end tests' packages", ensureTestPackages],
   ["the vendors' Python SDKs", ensureSdks],
   ...(files.length ? [["end-to-end tests in workerd and natively", () => endToEnd(files)]] : []),
 ];
