@@ -162,6 +162,8 @@ export const claude = {
     const { ...plain } = body;
     for (const [field, beta] of Object.entries(BETA_FIELDS)) if (betas.some((one) => beta.test(one))) delete plain[field];
     knownOnly(plain, FIELDS, "", extra);
+    // It keeps none; to who asks for one it says so as the API does, and SDKs go on without.
+    if (body.thread) throw new Refusal(400, "thread: this organization has no threads", { details: { error_code: "thread_unsupported_request", unsupported: ["thread"] } });
     demand(typeof body.model === "string", "model: Field required");
     if (!MODELS.has(body.model)) throw new Refusal(404, `model: ${body.model}`);
     demand(counting || Number.isInteger(body.max_tokens), "max_tokens: Field required");
