@@ -51,7 +51,7 @@ const PLAYS = {
 };
 
 for (const host of hostsOr("workerd", "native")) {
-  describe(`Codex, ${host}`, { skip, concurrency: 2 }, () => {
+  describe(`Codex, ${host}`, { skip }, () => {
     let upstream;
     let gateway;
     const seen = {};
@@ -82,40 +82,42 @@ for (const host of hostsOr("workerd", "native")) {
     };
     const told = ({ code, events, stderr }) => `${code}\n${events.map((event) => JSON.stringify(event)).join("\n")}\n${stderr}`;
 
-    for (const name of names) {
-      describe(`Codex → ${name}`, { concurrency: 1 }, () => {
-        for (const [title, { play, like, check }] of Object.entries(PLAYS)) {
-          test(title, () =>
-            session(name, { like }, async (run, { work }, records) => {
-              const done = await run({ prompt: `Please play ${play}.` });
+    describe("every upstream", { concurrency: 2 }, () => {
+      for (const name of names) {
+        describe(`Codex → ${name}`, { concurrency: 1 }, () => {
+          for (const [title, { play, like, check }] of Object.entries(PLAYS)) {
+            test(title, () =>
+              session(name, { like }, async (run, { work }, records) => {
+                const done = await run({ prompt: `Please play ${play}.` });
+                assert.deepEqual([done.code, done.text], [0, DONE], told(done));
+                for (const record of records()) assert.equal(record.complaint, undefined);
+                check(work, records(), name);
+                assert.deepEqual(losses(records(), name), []);
+                (seen[name] ??= {})[title] = "yes";
+              }),
+            );
+          }
+          test("a stream is cut, and Codex asks again", () =>
+            session(name, {}, async (run, home, records) => {
+              const done = await run({ prompt: `Please play slip ${host}${name}.` });
               assert.deepEqual([done.code, done.text], [0, DONE], told(done));
+              assert.equal(records().filter((record) => record.broken).length, 1);
+              (seen[name] ??= {})["a cut stream"] = "yes";
+            }));
+          test("the conversation goes on, with another model", () =>
+            session(name, {}, async (run, home, records) => {
+              const other = names[(names.indexOf(name) + 1) % names.length];
+              for (const model of [name, other, name]) {
+                const done = await run({ prompt: "Please play patchless.", model: `${model}.sealing`, resume: records().length > 0 });
+                assert.deepEqual([done.code, done.text], [0, DONE], told(done));
+              }
               for (const record of records()) assert.equal(record.complaint, undefined);
-              check(work, records(), name);
-              assert.deepEqual(losses(records(), name), []);
-              (seen[name] ??= {})[title] = "yes";
-            }),
-          );
-        }
-        test("a stream is cut, and Codex asks again", () =>
-          session(name, {}, async (run, home, records) => {
-            const done = await run({ prompt: `Please play slip ${host}${name}.` });
-            assert.deepEqual([done.code, done.text], [0, DONE], told(done));
-            assert.equal(records().filter((record) => record.broken).length, 1);
-            (seen[name] ??= {})["a cut stream"] = "yes";
-          }));
-        test("the conversation goes on, with another model", () =>
-          session(name, {}, async (run, home, records) => {
-            const other = names[(names.indexOf(name) + 1) % names.length];
-            for (const model of [name, other, name]) {
-              const done = await run({ prompt: "Please play patchless.", model: `${model}.sealing`, resume: records().length > 0 });
-              assert.deepEqual([done.code, done.text], [0, DONE], told(done));
-            }
-            for (const record of records()) assert.equal(record.complaint, undefined);
-            assert.equal(records().at(-1).heard.turns.filter((turn) => turn.texts.some((text) => /patchless/.test(text))).length, 3);
-            (seen[name] ??= {})["resumed, another model and back"] = "yes";
-          }));
-      });
-    }
+              assert.equal(records().at(-1).heard.turns.filter((turn) => turn.texts.some((text) => /patchless/.test(text))).length, 3);
+              (seen[name] ??= {})["resumed, another model and back"] = "yes";
+            }));
+        });
+      }
+    });
 
     test("the built-in provider's WebSocket is refused at once", () =>
       session("responses", { builtIn: true }, async (run) => {
