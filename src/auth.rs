@@ -3,6 +3,7 @@
 //! A client may send its key in any field that an SDK has for one, and may send several: an SDK fills one with a dummy
 //! when the user put the right key into another. Any right key opens.
 
+use crate::conversations::Caller;
 use crate::error::{Error, Kind, Result};
 use crate::http;
 use crate::secret::Secret;
@@ -14,7 +15,7 @@ pub const VARIABLE_OF_MANY: &str = "WORKER_AUTH_KEYS";
 
 /// The keys that open the gateway.
 #[derive(Clone, Debug, Default)]
-pub struct Keys(Vec<Secret>);
+pub struct Keys(Vec<(Secret, Caller)>);
 
 impl Keys {
     /// Reads the keys from `WORKER_AUTH_KEY` and `WORKER_AUTH_KEYS`; `settings` looks a variable up. What people paste
@@ -25,7 +26,7 @@ impl Keys {
         let many = settings(VARIABLE_OF_MANY).unwrap_or_default();
         let many = unquoted(many.trim());
         let keys = std::iter::once(one.as_str()).chain(many.split(',')).map(bare).filter(|key| !key.is_empty());
-        Self(keys.map(Secret::from).collect())
+        Self(keys.map(|key| (Secret::from(key), Caller::of(key))).collect())
     }
 
     /// Whether no key is set, so that nobody can be let in.
@@ -36,11 +37,11 @@ impl Keys {
 
     /// Checks that a request holds a right key: as `Authorization`, with or without `Bearer`, or as `x-api-key`. On
     /// Gemini's routes `x-goog-api-key` and the parameter `key` are taken too, and `x-goog-api-key` on the list of models
-    /// that all clients share, where nothing but the key tells a Gemini client.
+    /// that all clients share, where nothing but the key tells a Gemini client. Tells who calls.
     ///
     /// # Errors
     /// No key, or none that is right; or the gateway has none itself, and so stays closed.
-    pub fn check(&self, request: &http::Request, gemini: bool) -> Result<()> {
+    pub fn check(&self, request: &http::Request, gemini: bool) -> Result<Caller> {
         if self.is_empty() {
             let message = format!("the gateway is closed, since it has no key: set {VARIABLE} (or {VARIABLE_OF_MANY})");
             let mut error = Error::new(Kind::Server, message).with_code("gateway_not_configured");
@@ -49,14 +50,16 @@ impl Keys {
         }
         let given = candidates(request, gemini);
         // Every candidate is compared with every key, so that the time does not tell which was right.
-        let mut open = false;
+        let mut found = None;
         for candidate in &given {
-            for key in &self.0 {
-                open |= key.matches(candidate);
+            for (key, caller) in &self.0 {
+                if key.matches(candidate) {
+                    found = Some(caller);
+                }
             }
         }
-        if open {
-            return Ok(());
+        if let Some(caller) = found {
+            return Ok(caller.clone());
         }
         let (message, code) = if !given.is_empty() {
             ("the key is none of this gateway's".to_owned(), "invalid_api_key")

@@ -22,19 +22,33 @@ enum Step {
 pub struct Ids {
     seed: u64,
     made: u64,
+    /// What all ids of an answer that is kept have in common.
+    stem: Option<Text>,
 }
 
 impl Ids {
     /// A maker of ids; `seed` has to differ from request to request.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { seed, made: 0 }
+        Self { seed, made: 0, stem: None }
     }
 
-    /// A new id: `prefix` and 24 letters and digits.
+    /// A maker of ids that all begin with a prefix and `stem`, which has to differ from answer to answer, so that an id
+    /// tells whose it is. Its forks have no stem.
+    #[must_use]
+    pub fn with_stem(self, stem: &str) -> Self {
+        Self { stem: Some(stem.into()), ..self }
+    }
+
+    /// A new id: `prefix` and 24 letters and digits; or prefix, stem and a number.
     pub fn make(&mut self, prefix: &str) -> Text {
         const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
         self.made += 1;
+        if let Some(stem) = &self.stem {
+            // The mark of what the gateway made up is a part of the stem.
+            let prefix = prefix.strip_suffix("any_").unwrap_or(prefix);
+            return format!("{prefix}{stem}_{}", self.made).into();
+        }
         let mut out = String::with_capacity(prefix.len() + 24);
         out.push_str(prefix);
         for half in 0..2 {
@@ -51,7 +65,7 @@ impl Ids {
     #[must_use]
     pub fn fork(&mut self) -> Self {
         self.made += 1;
-        Self { seed: spread(self.seed, self.made.wrapping_neg()), made: 0 }
+        Self { seed: spread(self.seed, self.made.wrapping_neg()), made: 0, stem: None }
     }
 }
 

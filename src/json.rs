@@ -316,6 +316,27 @@ fn explain(error: &serde_json::Error, path: String) -> Error {
     Error::invalid("", format!("the body is not valid JSON: {whole}"))
 }
 
+/// JSON text without the blanks between its tokens.
+#[must_use]
+pub fn compact(text: &ir::Text) -> ir::Text {
+    let mut is_inside = false;
+    let mut is_escaped = false;
+    // Whether a letter is part of a token.
+    let mut belongs = |letter: char| {
+        if is_inside {
+            is_inside = is_escaped || letter != '"';
+            is_escaped = letter == '\\' && !is_escaped;
+            return true;
+        }
+        is_inside = letter == '"';
+        !matches!(letter, ' ' | '\t' | '\n' | '\r')
+    };
+    if text.chars().all(&mut belongs) {
+        return text.clone();
+    }
+    text.chars().filter(|letter| belongs(*letter)).collect::<String>().into()
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
@@ -346,25 +367,4 @@ mod tests {
         assert_eq!(error.place.as_deref(), Some("content[1].data"));
         assert_eq!(error.message, "invalid type: integer `5`, expected a string");
     }
-}
-
-/// JSON text without the blanks between its tokens.
-#[must_use]
-pub fn compact(text: &ir::Text) -> ir::Text {
-    let mut is_inside = false;
-    let mut is_escaped = false;
-    // Whether a letter is part of a token.
-    let mut belongs = |letter: char| {
-        if is_inside {
-            is_inside = is_escaped || letter != '"';
-            is_escaped = letter == '\\' && !is_escaped;
-            return true;
-        }
-        is_inside = letter == '"';
-        !matches!(letter, ' ' | '\t' | '\n' | '\r')
-    };
-    if text.chars().all(&mut belongs) {
-        return text.clone();
-    }
-    text.chars().filter(|letter| belongs(*letter)).collect::<String>().into()
 }

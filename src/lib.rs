@@ -11,7 +11,8 @@
 //! 4. [`dialects`]: words that both sides of a dialect share. [`conversation`], [`json`], [`sse`]: their tools.
 //! 5. [`capabilities`]: what each model takes, as data that the backends ask.
 //! 6. [`error`] refuses, [`diagnostics`] reports what was lost, [`context`] knows where in the client's document we are.
-//! 7. [`config`], [`auth`], [`catalog`]: providers, gateway keys, model lists. [`hosts`]: the Worker and the native
+//! 7. [`config`], [`auth`], [`catalog`]: providers, gateway keys, model lists. [`conversations`]: what is kept of them.
+//!    [`hosts`]: the Worker and the native
 //!    server, the only places that know a socket or a clock.
 
 pub mod auth;
@@ -21,6 +22,7 @@ pub mod catalog;
 pub mod config;
 pub mod context;
 pub mod conversation;
+pub mod conversations;
 pub mod diagnostics;
 pub mod dialects;
 pub mod envelope;

@@ -5,19 +5,21 @@
 //! [`Reply`]:
 //!
 //! ```text
-//! receive ─ plan ─────────────────── raise ───────────────── send ─ reply
-//!           (relay? | lower, what    (options, passes,       (the   (pass through | parse, render
-//!            it needs of the world)   backend, levels)        host)  | decode, encode)
+//! receive ─ plan ─────── meet ──── raise ───────────────── send ─ reply
+//!           (relay? |   (what the  (options, passes,       (the   (pass through | parse, render
+//!            lower)      store has) backend, levels)        host)  | decode, encode)
 //! ```
 //!
 //! [`Plan::raise`] takes the plan by reference, so it can be raised again for the next target.
 
 mod dump;
+mod kept;
 mod relay;
 mod reply;
 mod watch;
 
 pub use dump::DumpKind;
+pub use kept::{Found, Lookup};
 pub use reply::{Collector, Opening, Reply, Stage, Translator};
 pub use watch::{Due, Heard, Watch};
 
@@ -26,7 +28,8 @@ use crate::backends::{self, Backend, Call, Target};
 use crate::catalog;
 use crate::config::{self, Config, Options, Problem, Resolved, Timeouts};
 use crate::context::{Cx, Ids};
-use crate::diagnostics::{Diagnostic, Level, Levels};
+use crate::conversations::{self, Caller, Keep, Turn};
+use crate::diagnostics::{Diagnostic, Level, Levels, codes};
 use crate::dialects;
 use crate::error::{Error, Kind, Result};
 use crate::frontends::{self, Asked, Frontend, Lowered, Operation, Route};
@@ -43,8 +46,8 @@ pub const MAX_BODY_BYTES: usize = 100 << 20;
 pub struct Moment {
     /// The time, in seconds since 1970.
     pub now: u64,
-    /// Any number that differs from request to request.
-    pub seed: u64,
+    /// A number that differs from request to request and that nobody can guess.
+    pub seed: u128,
 }
 
 /// A configured gateway; made once.
@@ -61,6 +64,8 @@ pub enum Received {
     Answer(http::Response),
     /// Read the body, then [`Gateway::plan`].
     Body(Box<Inbound>),
+    /// Ask the store, then [`Lookup::answer`].
+    Kept(Box<Lookup>),
 }
 
 /// A request that was let in.
@@ -71,8 +76,9 @@ pub struct Inbound {
     strict: bool,
     dump: Option<DumpKind>,
     request_id: ir::Text,
-    now: u64,
+    moment: Moment,
     ids: Ids,
+    caller: Caller,
 }
 
 impl Inbound {
@@ -107,18 +113,30 @@ impl Gateway {
         self.config.as_ref().map_or(&[], |config| &config.hints)
     }
 
+    /// How conversations are to be kept, if they are: a host opens its store by it.
+    #[must_use]
+    pub fn store(&self) -> Option<&config::Store> {
+        self.config.as_ref().ok()?.store.as_ref()
+    }
+
     /// Decides by method, path and headers; `request` has no body yet.
     #[must_use]
     pub fn receive(&self, request: &http::Request, moment: Moment) -> Received {
-        let mut ids = Ids::new(moment.seed);
+        let mut ids = Ids::new(folded(moment.seed));
         let request_id = ids.make("req_");
-        match self.admit(request, &request_id, moment.now, ids) {
+        match self.admit(request, &request_id, moment, ids) {
             Ok(received) => received,
             Err(Refused { frontend, error }) => Received::Answer(refuse(frontend, &error, &request_id)),
         }
     }
 
-    fn admit(&self, request: &http::Request, request_id: &ir::Text, now: u64, ids: Ids) -> Result<Received, Refused> {
+    fn admit(
+        &self,
+        request: &http::Request,
+        request_id: &ir::Text,
+        moment: Moment,
+        ids: Ids,
+    ) -> Result<Received, Refused> {
         let path = trim_path(&request.url);
         if let Some(response) = open_to_all(request, path) {
             return Ok(Received::Answer(dress(response, request_id)));
@@ -135,12 +153,18 @@ impl Gateway {
         let (frontend, mut route) = claim(request, path)?;
         let refuse = |error| Refused { frontend, error };
         let is_gemini_route = frontend.dialect() == dialects::gemini::ID;
-        self.keys.check(request, is_gemini_route).map_err(refuse)?;
+        let caller = self.keys.check(request, is_gemini_route).map_err(refuse)?;
+        let request_id = request_id.clone();
+        if let Operation::Kept { id, ask } = route.operation {
+            let has_store = self.config().map_err(refuse)?.store.is_some();
+            let name = caller.record(&id).filter(|_| has_store);
+            let query = request.query.clone();
+            return Ok(Received::Kept(Box::new(Lookup { frontend, request_id, id, ask, query, name })));
+        }
         route.headers = dialect_headers(frontend, &request.headers);
         let dump = self.dump(request).map_err(refuse)?;
         let strict = request.headers.get("x-any-api-strict").is_some_and(|value| matches!(value, "1" | "true"));
-        let request_id = request_id.clone();
-        Ok(Received::Body(Box::new(Inbound { frontend, route, strict, dump, request_id, now, ids })))
+        Ok(Received::Body(Box::new(Inbound { frontend, route, strict, dump, request_id, moment, ids, caller })))
     }
 
     fn config(&self) -> Result<&Config> {
@@ -159,51 +183,56 @@ impl Gateway {
         DumpKind::named(wanted).ok_or_else(unknown).map(Some)
     }
 
-    /// Reads the body: finds the upstream, and lowers the request unless the relay carries it.
+    /// Reads the body: finds the upstream, and lowers the request unless the relay carries it, or it leans on turns that the
+    /// store has to give first ([`Plan::need`]).
     ///
     /// # Errors
     /// The answer that refuses it.
     pub fn plan(&self, inbound: Inbound, body: Vec<u8>) -> Result<Plan, http::Response> {
-        let Inbound { frontend, route, strict, dump, request_id, now, ids } = inbound;
-        let made = self.compile(frontend, &route, dump, now, ids, body);
+        let Inbound { frontend, route, strict, dump, request_id, moment, ids, caller } = inbound;
+        let made = self.find(&route, body);
         let refused = |error: Error| refuse(frontend, &error, &request_id);
-        let (resolved, work) = made.map_err(refused)?;
-        let mut levels = self.config().map_err(refused)?.levels.clone();
+        let (resolved, seen, body) = made.map_err(refused)?;
+        let config = self.config().map_err(refused)?;
+        let mut levels = config.levels.clone();
         levels.strict |= strict;
         let backend = backends::of_dialect(&resolved.dialect).ok_or_else(|| {
             refused(Error::new(Kind::Server, format!("there is no backend of the type {:?}", resolved.dialect)))
         })?;
-        Ok(Plan { frontend, backend, route, resolved, levels, dump, request_id, work })
+        let memory = config.store.clone().filter(|_| frontend.dialect() == dialects::openai::RESPONSES);
+        let memory = memory.map(|store| Memory { store, caller, token: conversations::token(moment.seed) });
+        let waiting = kept::Waiting::new(body, memory.as_ref().map(|memory| &memory.caller));
+        let work = Work::Waiting(Box::new(Reading { waiting, seen, now: moment.now, ids }));
+        Plan { frontend, backend, route, resolved, levels, dump, request_id, memory, keep: None, work }.advance()
     }
 
-    fn compile(
-        &self,
-        frontend: &'static dyn Frontend,
-        route: &Route,
-        dump: Option<DumpKind>,
-        now: u64,
-        ids: Ids,
-        body: Vec<u8>,
-    ) -> Result<(Resolved, Work)> {
+    /// The upstream that a body names.
+    fn find(&self, route: &Route, body: Vec<u8>) -> Result<(Resolved, relay::Seen, String)> {
         let body = String::from_utf8(body).map_err(|_| Error::invalid("", "the body is not UTF-8"))?;
         let seen = relay::peek(&body, route)?;
         let resolved = self.config()?.resolve(&seen.model)?;
-        let takes_relay = relay::applies(frontend, route, &resolved, &seen, &body);
-        if takes_relay && dump.is_none() {
-            return Ok((resolved, Work::Relay { body, seen }));
-        }
-        let mut cx = Cx::new(ir::Body::new(body), now, ids);
-        let mut lowered = frontend.lower(&mut cx, route)?;
-        lowered.request.settle_hosted_tools();
-        Ok((resolved, Work::Translate { cx: Box::new(cx), lowered: Box::new(lowered), takes_relay }))
+        Ok((resolved, seen, body))
     }
 }
 
-/// What a plan needs of the world before it can be raised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// An earlier answer and what led to it, kept under this id.
-    StoredTurn(ir::Text),
+/// The gateway's memory, for one request.
+#[derive(Debug)]
+struct Memory {
+    store: config::Store,
+    caller: Caller,
+    /// What the ids of the answer have in common, if it is kept.
+    token: String,
+}
+
+impl Memory {
+    /// What it takes to keep the turn of a request.
+    fn keep(&self, waiting: &kept::Waiting) -> Option<Keep> {
+        let name = self.caller.record(&conversations::response_id(&self.token))?;
+        let config::Store { ttl_seconds, max_bytes, .. } = self.store;
+        let input = waiting.input();
+        // What is too large already is not held on to while the answer is made.
+        (input.len() < max_bytes).then(|| Keep { name, input: input.into(), ttl_seconds, max_bytes })
+    }
 }
 
 /// A request that was understood, and its upstream.
@@ -216,15 +245,30 @@ pub struct Plan {
     levels: Levels,
     dump: Option<DumpKind>,
     request_id: ir::Text,
+    /// `None` where nothing is kept, or the client's dialect has no word for it.
+    memory: Option<Memory>,
+    /// What it takes to keep the turn.
+    keep: Option<Keep>,
     work: Work,
 }
 
 #[derive(Debug)]
 enum Work {
+    /// It is not read yet: turns have to be fetched first.
+    Waiting(Box<Reading>),
     /// The body goes on with the model's name replaced.
-    Relay { body: String, seen: relay::Seen },
+    Relay { body: ir::Body, seen: relay::Seen },
     /// The long way.
     Translate { cx: Box<Cx>, lowered: Box<Lowered>, takes_relay: bool },
+}
+
+/// What it takes to read a request.
+#[derive(Debug)]
+struct Reading {
+    waiting: kept::Waiting,
+    seen: relay::Seen,
+    now: u64,
+    ids: Ids,
 }
 
 /// What a host does next.
@@ -278,23 +322,77 @@ impl Plan {
         };
         let work = Work::Translate { cx: Box::new(cx), lowered: Box::new(lowered), takes_relay: false };
         let (levels, request_id) = (Levels::default(), ir::Text::constant("req_offline"));
-        Ok(Self { frontend, backend, route, resolved, levels, dump, request_id, work })
+        let (memory, keep) = (None, None);
+        Ok(Self { frontend, backend, route, resolved, levels, dump, request_id, memory, keep, work })
     }
 
+    /// Whether the upstream keeps what it answers, and knows it by the ids that the client has.
+    fn upstream_keeps(&self) -> bool {
+        self.frontend.dialect() == self.backend.dialect() && !self.resolved.quirks.no_previous_response_id
+    }
+
+    /// The name of what a host has to fetch from the store, and hand to [`Plan::meet`], before the plan can be raised.
+    #[must_use]
+    pub fn need(&self) -> Option<String> {
+        let (Work::Waiting(reading), Some(memory)) = (&self.work, &self.memory) else { return None };
+        memory.caller.record(&reading.waiting.next()?)
+    }
+
+    /// Takes what the store had.
+    ///
+    /// # Errors
+    /// The answer that refuses the request: the store cannot be asked, or the request is wrong.
+    pub fn meet(mut self, found: Found) -> Result<Self, http::Response> {
+        if let Work::Waiting(reading) = &mut self.work {
+            let found = found.map_err(|error| refuse(self.frontend, &error, &self.request_id))?;
+            reading.waiting.meet(found.and_then(Turn::read));
+        }
+        self.advance()
+    }
+
+    /// Reads the request once nothing has to be fetched any more.
+    fn advance(self) -> Result<Self, http::Response> {
+        let Work::Waiting(reading) = &self.work else { return Ok(self) };
+        if reading.waiting.next().is_some() {
+            return Ok(self);
+        }
+        match self.compile(reading) {
+            Ok((work, keep)) => Ok(Self { work, keep, ..self }),
+            Err(error) => Err(refuse(self.frontend, &error, &self.request_id)),
+        }
+    }
+
+    fn compile(&self, reading: &Reading) -> Result<(Work, Option<Keep>)> {
+        let Reading { waiting, seen, now, ids } = reading;
+        let Self { frontend, resolved, route, .. } = self;
+        let is_whole = !waiting.has_found();
+        let takes_relay = is_whole && relay::applies(*frontend, route, resolved, seen, waiting.body().as_str());
+        if takes_relay && self.dump.is_none() {
+            return Ok((Work::Relay { body: waiting.body().clone(), seen: seen.clone() }, None));
+        }
+        let is_kept = waiting.may_be_kept() && route.operation == Operation::Generate && self.dump.is_none();
+        let memory = self.memory.as_ref().filter(|_| is_kept && !self.upstream_keeps());
+        let keep = memory.and_then(|memory| memory.keep(waiting));
+        let (body, kept_items) = waiting.continued();
+        let mut cx = Cx::new(body, *now, ids.clone());
+        let mut lowered = frontend.lower(&mut cx, &Route { kept_items, ..route.clone() })?;
+        lowered.request.settle_hosted_tools();
+        if waiting.has_previous() {
+            lowered.request.session.previous_response_id = None;
+        }
+        if let (Some(memory), Some(_)) = (memory, &keep) {
+            lowered.asked.kept_as = Some(conversations::response_id(&memory.token).into());
+            if frontend.dialect() != resolved.dialect {
+                // The wish is granted here; an upstream that keeps nothing has nothing to say to it.
+                lowered.request.session.store = None;
+            }
+        }
+        Ok((Work::Translate { cx: Box::new(cx), lowered: Box::new(lowered), takes_relay }, keep))
+    }
     /// How many targets it can be raised for.
     #[must_use]
     pub fn targets(&self) -> usize {
         self.resolved.targets.len()
-    }
-
-    /// What it needs of the world. A need that is not met is refused by [`Plan::raise`].
-    #[must_use]
-    pub fn needs(&self) -> Vec<Need> {
-        let Work::Translate { lowered, .. } = &self.work else { return Vec::new() };
-        let keeps_state =
-            self.frontend.dialect() == self.backend.dialect() || self.resolved.quirks.no_previous_response_id;
-        let previous = lowered.request.session.previous_response_id.iter();
-        previous.filter(|_| !keeps_state).cloned().map(Need::StoredTurn).collect()
     }
 
     /// Raises the request for the target `index`.
@@ -305,9 +403,12 @@ impl Plan {
             return refused(&Error::new(Kind::Server, "the provider has no base URL"));
         };
         match &self.work {
+            Work::Waiting(_) => {
+                refused(&Error::new(Kind::Server, "the store was not asked for what the request needs"))
+            }
             Work::Relay { body, seen } => {
                 let mut request = self.backend.endpoint(target, seen.delivery, &self.route.headers);
-                request.body = seen.with_model(body, &target.model).into_bytes();
+                request.body = seen.with_model(body.as_str(), &target.model).into_bytes();
                 let reply = Reply::relay(self.frontend, self.backend, target, &self.request_id);
                 Step::Send { request, timeouts: self.resolved.timeouts, reply: Box::new(reply) }
             }
@@ -329,12 +430,15 @@ impl Plan {
         let mut cx = cx.clone();
         let mut request = lowered.request.clone();
         trace.lowered(&request);
+        if let Some(id) = request.session.previous_response_id.as_ref().filter(|_| !self.upstream_keeps()) {
+            let dropped = self.levels.level(&codes::PREVIOUS_RESPONSE_DROPPED);
+            let may_forget = self.resolved.quirks.no_previous_response_id && dropped < Level::Deny;
+            if !may_forget {
+                return Err(kept::previous_not_found(id));
+            }
+        }
         if let Operation::CountTokens { answer_field } = self.route.operation {
             return Ok(Step::Answer(self.count(&request, answer_field)));
-        }
-        if let Some(Need::StoredTurn(id)) = self.needs().first() {
-            let message = format!("the answer {id:?} is not kept by this gateway: send the whole history instead");
-            return Err(Error::invalid("previous_response_id", message).with_code("previous_response_not_found"));
         }
         if request.reasoning.is_default() {
             request.reasoning.effort = self.resolved.options.reasoning_effort;
@@ -353,7 +457,10 @@ impl Plan {
             // The answer is read here: compressed it would only come later, and in larger pieces.
             request.headers.set("accept-encoding", "identity");
         }
-        let asked = Asked { ids: cx.ids.fork(), ..lowered.asked.clone() };
+        let mut asked = Asked { ids: cx.ids.fork(), ..lowered.asked.clone() };
+        if let (Some(memory), Some(_)) = (&self.memory, &self.keep) {
+            asked.ids = asked.ids.with_stem(&conversations::stem(&memory.token));
+        }
         match &raised.call {
             Call::Send(request) => trace.raised(request, target),
             Call::Answered(chunks) => trace.answered(chunks),
@@ -371,6 +478,7 @@ impl Plan {
             raised.memo,
             diagnostics,
             trace,
+            self.keep.clone(),
         );
         let reply = Box::new(reply);
         Ok(match raised.call {
@@ -421,7 +529,7 @@ fn open_to_all(request: &http::Request, path: &str) -> Option<http::Response> {
             let mut response = empty(204);
             let asked = request.headers.get("access-control-request-headers").unwrap_or("*");
             response.headers.set("access-control-allow-headers", asked);
-            response.headers.set("access-control-allow-methods", "GET, POST, HEAD, OPTIONS");
+            response.headers.set("access-control-allow-methods", "GET, POST, DELETE, HEAD, OPTIONS");
             response.headers.set("access-control-max-age", "86400");
             Some(response)
         }
@@ -460,6 +568,12 @@ fn dialect_headers(frontend: &dyn Frontend, headers: &http::Headers) -> Vec<ir::
         Some(ir::DialectHeader { dialect: frontend.dialect(), name, value })
     };
     frontend.dialect_headers().iter().filter_map(of_name).collect()
+}
+
+/// All bits of a number in half as many.
+#[expect(clippy::cast_possible_truncation, reason = "the upper half is folded in")]
+fn folded(number: u128) -> u64 {
+    number as u64 ^ (number >> 64) as u64
 }
 
 /// A path without trailing slashes.

@@ -23,6 +23,11 @@ const ROOMS: &[Room] = &[
     ("capabilities", &["ir"], "what models take: a table that asks nobody"),
     ("conversation", &["context", "diagnostics", "ir"], "the history as strict upstreams want it"),
     (
+        "conversations",
+        &["error", "http", "ir", "json"],
+        "turns that are kept, in the words of the client that reads them",
+    ),
+    (
         "dialects",
         &["capabilities", "context", "diagnostics", "envelope", "error", "http", "ir", "json", "schema", "sse"],
         "words that both sides of a dialect share; it cannot know either side",
@@ -71,7 +76,11 @@ const ROOMS: &[Room] = &[
         &["backends", "capabilities", "diagnostics", "dialects", "error", "ir", "json", "quirks", "secret"],
         "which upstreams there are; of the backends it knows the table and what a target is",
     ),
-    ("auth", &["error", "http", "secret"], "the gateway's own keys"),
+    (
+        "auth",
+        &["conversations", "error", "http", "secret"],
+        "the gateway's own keys; of conversations it knows who calls",
+    ),
     ("catalog", &["config", "dialects", "error", "http"], "lists of models"),
     (
         "pipeline",
@@ -81,6 +90,7 @@ const ROOMS: &[Room] = &[
             "catalog",
             "config",
             "context",
+            "conversations",
             "diagnostics",
             "dialects",
             "envelope",
@@ -95,7 +105,11 @@ const ROOMS: &[Room] = &[
         ],
         "the driver, the only one that sees a frontend and a backend",
     ),
-    ("hosts", &["config", "error", "http", "pipeline"], "the world outside; hands everything to the pipeline"),
+    (
+        "hosts",
+        &["config", "conversations", "error", "http", "pipeline"],
+        "the world outside; hands everything to the pipeline",
+    ),
     (
         "main",
         &["backends", "capabilities", "context", "diagnostics", "frontends", "hosts", "ir", "pipeline", "quirks"],

@@ -7,23 +7,25 @@
 //! - `response`: what the client must get.
 //!
 //! JSON is shown for reading; `upstream-bytes` and `response-bytes` show a body byte for byte. `ENVELOPE` in a request is
-//! the first envelope of the last response. `BLESS=1 cargo test --test specs` writes what is expected anew.
+//! the first envelope of the last response. What is kept stays for the page; `KEY2` in a request is a second key. `BLESS=1 cargo test --test specs` writes what is expected anew.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a test may fail so")]
 
 #[expect(dead_code, reason = "each test takes what it needs")]
 mod support;
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use any_api::envelope;
 use any_api::http;
-use any_api::pipeline::{Gateway, Moment, Opening, Received, Reply, Stage, Step};
+use any_api::pipeline::{Gateway, Moment, Opening, Plan, Received, Reply, Stage, Step};
 use serde_json::Value;
 use support::fixtures::{folder, list};
 use support::pretty::pretty;
 use support::ways::NOW;
 
 const KEY: &str = "a-gateway-key";
+const SECOND_KEY: &str = "another-gateway-key";
 
 /// A piece of a page.
 enum Piece {
@@ -93,7 +95,9 @@ fn shown(body: &[u8], show: Show) -> String {
 struct World {
     gateway: Option<Gateway>,
     /// Requests so far: each has ids of its own.
-    requests: u64,
+    requests: u128,
+    /// What the store holds.
+    store: HashMap<String, Vec<u8>>,
     sent: Option<http::Request>,
     reply: Option<Reply>,
     response: Option<http::Response>,
@@ -104,7 +108,7 @@ impl World {
     fn configure(&mut self, document: &str) {
         let settings = |name: &str| match name {
             "ANY_API_CONFIG" => Some(document.to_owned()),
-            "WORKER_AUTH_KEY" => Some(KEY.to_owned()),
+            "WORKER_AUTH_KEYS" => Some(format!("{KEY},{SECOND_KEY}")),
             _ => None,
         };
         let gateway = Gateway::new(&settings);
@@ -113,7 +117,7 @@ impl World {
     }
 
     fn request(&mut self, text: &str) {
-        let (first, mut headers, body) = message(&text.replace("ENVELOPE", &self.envelope));
+        let (first, mut headers, body) = message(&text.replace("ENVELOPE", &self.envelope).replace("KEY2", SECOND_KEY));
         headers.set_default("authorization", format!("Bearer {KEY}"));
         let (method, path) = first.split_once(' ').unwrap();
         let (url, query) = path.split_once('?').unwrap_or((path, ""));
@@ -132,9 +136,21 @@ impl World {
                 self.response = Some(response);
                 return;
             }
+            Received::Kept(lookup) => {
+                let found = lookup.name().and_then(|name| self.store.get(name).cloned());
+                if let (Some(name), true) = (lookup.name(), lookup.deletes()) {
+                    self.store.remove(name);
+                }
+                self.response = Some(lookup.answer(Ok(found)));
+                return;
+            }
             Received::Body(inbound) => inbound,
         };
-        match gateway.plan(*inbound, body).map(|plan| plan.raise(0)) {
+        let mut plan = gateway.plan(*inbound, body);
+        while let Some(name) = plan.as_ref().ok().and_then(Plan::need) {
+            plan = plan.and_then(|plan| plan.meet(Ok(self.store.get(&name).cloned())));
+        }
+        match plan.map(|plan| plan.raise(0)) {
             Err(response) | Ok(Step::Answer(response)) => self.response = Some(response),
             Ok(Step::Send { request, reply, .. }) => {
                 (self.sent, self.reply, self.response) = (Some(request), Some(*reply), None);
@@ -153,20 +169,27 @@ impl World {
 
     fn take(&mut self, status: u16, headers: http::Headers, body: &[u8]) {
         let reply = self.reply.take().expect("nothing was sent");
+        let mut record = None;
         self.response = Some(match reply.head(status, headers) {
             Stage::Answer(response) => response,
             Stage::PassThrough(head) => http::Response { body: body.to_vec(), ..head },
-            Stage::Collect(collector) => collector.finish(body.to_vec()),
+            Stage::Collect(mut collector) => {
+                let response = collector.finish(body.to_vec());
+                record = collector.take_record();
+                response
+            }
             Stage::Translate(mut translator) => {
                 let mut out = Vec::new();
                 translator.push(body, &mut out);
                 translator.finish(&mut out);
+                record = translator.take_record();
                 match translator.opening().unwrap() {
                     Opening::Begun(head) => http::Response { body: out, ..head },
                     Opening::Refused(response) => response,
                 }
             }
         });
+        self.store.extend(record.map(|record| (record.name, record.value)));
         let body = self.response.iter().flat_map(|response| response.body.clone()).collect();
         let body = String::from_utf8(body).unwrap();
         if let Some(at) = body.find(envelope::MARK) {

@@ -41,6 +41,8 @@ pub struct Config {
     pub levels: Levels,
     /// Switches for those who look for faults.
     pub debug: Debug,
+    /// How conversations are kept; `None` keeps none.
+    pub store: Option<Store>,
     /// Everything that is wrong. A provider named here serves nothing.
     pub problems: Vec<Problem>,
     /// What is not wrong, but hardly meant: a key that is still a placeholder.
@@ -57,6 +59,27 @@ pub struct Debug {
 impl Default for Debug {
     fn default() -> Self {
         Self { dump_ir: true }
+    }
+}
+
+/// How conversations are kept. The Worker keeps them in the KV namespace that it is bound to as `ANY_API_STORE`, the
+/// native server in a file or in its memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// For so many seconds.
+    pub ttl_seconds: u64,
+    /// A larger conversation is not kept, in bytes.
+    pub max_bytes: usize,
+    /// Natively: no more than this in all, in bytes; the oldest make room.
+    pub max_total_bytes: u64,
+    /// Natively: the `SQLite` file; `None` keeps them in memory, until the server stops.
+    pub path: Option<String>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        // OpenAI keeps answers for thirty days.
+        Self { ttl_seconds: 30 * 86_400, max_bytes: 4 << 20, max_total_bytes: 256 << 20, path: None }
     }
 }
 

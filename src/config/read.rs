@@ -8,7 +8,7 @@ use tuning::Tuning;
 
 use super::place::Place;
 use super::words::{list, nearest, nearest_few};
-use super::{Alias, Config, Debug, ECHO, Model, Options, Problem, Provider, Quirks, Timeouts, VARIABLE, tree};
+use super::{Alias, Config, Debug, ECHO, Model, Options, Problem, Provider, Quirks, Store, Timeouts, VARIABLE, tree};
 use crate::backends::Endpoints;
 use crate::capabilities::{Budget, Capabilities, Efforts, Extent, Taken};
 use crate::diagnostics::{self, Level, Levels};
@@ -25,10 +25,11 @@ struct Keys {
 }
 
 const TOP: Keys = Keys {
-    known: &["version", "providers", "aliases", "diagnostics", "debug"],
-    later: &["keys", "store", "limits", "explorer"],
+    known: &["version", "providers", "aliases", "diagnostics", "debug", "store"],
+    later: &["keys", "limits", "explorer"],
 };
 const DEBUG: Keys = Keys { known: &["dumpIr"], later: &[] };
+const STORE: Keys = Keys { known: &["ttlSeconds", "maxBytes", "maxTotalBytes", "path"], later: &[] };
 const PROVIDER: Keys = Keys {
     known: &[
         "type",
@@ -93,6 +94,7 @@ const HOMES: &[(&Keys, &str)] = &[
     (&CAPABILITIES, "`capabilities`"),
     (&ENDPOINTS, "`endpoints`"),
     (&TIMEOUTS, "`timeouts`"),
+    (&STORE, "`store`"),
     (&PROVIDER, "a provider"),
     (&MODEL, "an entry of `models`"),
     (&TOP, "the top of the configuration"),
@@ -118,6 +120,12 @@ const ENDPOINT_ENDS: &[&str] = &["/chat/completions", "/responses", "/messages"]
 
 /// What examples write in the place of a key.
 const PLACEHOLDER: &str = "REPLACE_ME";
+
+/// The shortest time that Workers KV keeps a value for.
+const LEAST_TTL_SECONDS: u64 = 60;
+
+/// The largest value that Workers KV keeps.
+const MOST_RECORD_BYTES: usize = 25 << 20;
 
 /// A Worker variable holds 5 KB; `wrangler dev` does not mind, `wrangler deploy` does.
 const WORKER_VARIABLE_BYTES: usize = 5_000;
@@ -265,7 +273,8 @@ impl Reader<'_> {
         let providers = self.providers(&top);
         let levels = top.get("diagnostics").map(|node| self.levels(&node)).unwrap_or_default();
         let debug = top.get("debug").map(|node| self.debug(&node)).unwrap_or_default();
-        let mut config = Config { providers, levels, debug, ..Config::default() };
+        let store = top.get("store").map(|node| self.store(&node));
+        let mut config = Config { providers, levels, debug, store, ..Config::default() };
         if let Some(node) = top.get("aliases") {
             config.aliases = self.aliases(&node, &config);
         }
@@ -566,6 +575,41 @@ impl Reader<'_> {
             .and_then(|node| self.flag(&node))
             .unwrap_or(Debug::default().dump_ir);
         Debug { dump_ir }
+    }
+
+    fn store(&mut self, node: &Node<'_>) -> Store {
+        let mut out = Store::default();
+        let Some(fields) = self.object(node, &STORE) else {
+            return out;
+        };
+        if let Some(node) = fields.get("ttlSeconds") {
+            let seconds = self.count(&node);
+            if seconds.is_some_and(|seconds| seconds < LEAST_TTL_SECONDS) {
+                self.problem(&node.place, format!("must be at least {LEAST_TTL_SECONDS}, which Workers KV insists on"));
+            }
+            out.ttl_seconds = seconds.unwrap_or(out.ttl_seconds).max(LEAST_TTL_SECONDS);
+        }
+        if let Some(node) = fields.get("maxBytes") {
+            let bytes = self.count(&node).and_then(|bytes| usize::try_from(bytes).ok());
+            if bytes.is_some_and(|bytes| bytes > MOST_RECORD_BYTES) {
+                self.problem(
+                    &node.place,
+                    format!("must be at most {MOST_RECORD_BYTES}, which is what Workers KV takes"),
+                );
+            }
+            out.max_bytes = bytes.unwrap_or(out.max_bytes).min(MOST_RECORD_BYTES);
+        }
+        if let Some(bytes) = fields.get("maxTotalBytes").and_then(|node| self.count(&node)) {
+            out.max_total_bytes = bytes;
+        }
+        if let Some(node) = fields.get("path") {
+            out.path = self.text(&node).map(|path| path.trim().to_owned());
+            if out.path.as_ref().is_some_and(String::is_empty) {
+                self.problem(&node.place, "is empty; leave it out to keep conversations in memory");
+                out.path = None;
+            }
+        }
+        out
     }
 
     /// An object whose keys are `keys`.

@@ -50,6 +50,24 @@ pub enum Operation {
         /// The field of the answer that holds the number.
         answer_field: &'static str,
     },
+    /// Something about an answer that the gateway keeps.
+    Kept {
+        /// The answer's id.
+        id: String,
+        /// What.
+        ask: KeptAsk,
+    },
+}
+
+/// What can be asked about an answer that the gateway keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptAsk {
+    /// To see it.
+    Answer,
+    /// To see what led to it.
+    Input,
+    /// To forget it.
+    Removal,
 }
 
 /// Where a request goes.
@@ -65,13 +83,15 @@ pub struct Route {
     pub sse: bool,
     /// The headers of the request that belong to the dialect ([`Frontend::dialect_headers`]).
     pub headers: Vec<ir::DialectHeader>,
+    /// How many items at the beginning of the conversation are not in the client's request: the gateway kept them.
+    pub kept_items: usize,
 }
 
 impl Route {
     /// A route to `operation` with nothing said in the path.
     #[must_use]
     pub fn to(operation: Operation) -> Self {
-        Self { operation, model: None, delivery: None, sse: true, headers: Vec::new() }
+        Self { operation, model: None, delivery: None, sse: true, headers: Vec::new(), kept_items: 0 }
     }
 }
 
@@ -97,6 +117,8 @@ pub struct Asked {
     pub now: u64,
     /// Makes ids for the answer.
     pub ids: Ids,
+    /// The answer's id, where the gateway keeps the answer.
+    pub kept_as: Option<ir::Text>,
 }
 
 impl Asked {
@@ -113,6 +135,7 @@ impl Asked {
             input_estimate: tokens::estimate(request),
             now: cx.now,
             ids: cx.ids.fork(),
+            kept_as: None,
         }
     }
 }
@@ -184,6 +207,11 @@ pub trait Encoder: Send {
     /// Writes what ends the body, after the last event.
     fn finish(&mut self, out: &mut Vec<u8>) {
         let _ = out;
+    }
+
+    /// The answer as a whole, once all of it was told, in a dialect whose answers are kept.
+    fn whole(&self) -> Option<Vec<u8>> {
+        None
     }
 
     /// The media type of the body.

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
+use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use futures_util::{Stream, StreamExt, stream};
 use tracing_subscriber::layer::SubscriberExt;
@@ -22,12 +23,15 @@ use worker::{
     console_error, console_log, console_warn, event, js_sys, web_sys,
 };
 
+use super::kv::Namespace;
 use super::log::JsonLines;
 use crate::config::Timeouts;
+use crate::conversations::{Record, Store};
 use crate::error::{Error, Kind};
 use crate::http;
 use crate::pipeline::{
-    Collector, Due, Gateway, Heard, MAX_BODY_BYTES, Moment, Opening, Received, Reply, Stage, Step, Translator, Watch,
+    Collector, Due, Gateway, Heard, Lookup, MAX_BODY_BYTES, Moment, Opening, Received, Reply, Stage, Step, Translator,
+    Watch,
 };
 
 thread_local! {
@@ -53,9 +57,9 @@ fn start() {
 /// # Errors
 /// The runtime refuses what we made of the answer; the entry point then tells the client that the gateway failed.
 #[event(fetch)]
-pub async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
+pub async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
     let gone = Gone::of(&request);
-    match select(pin!(answer(request, &env)), gone).await {
+    match select(pin!(answer(request, &env, context)), gone).await {
         Either::Left((response, _)) => response,
         Either::Right(_) => Response::error("the client has left", 499),
     }
@@ -81,17 +85,28 @@ fn setting(env: &Env, name: &str) -> Option<String> {
     value.as_string().or_else(|| js_sys::JSON::stringify(&value).ok()?.as_string())
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "any number will do")]
 fn moment() -> Moment {
-    let random = || (js_sys::Math::random() * f64::from(u32::MAX)) as u64;
-    Moment { now: Date::now().as_millis() / 1000, seed: (random() << 32) | random() }
+    Moment { now: Date::now().as_millis() / 1000, seed: random() }
 }
 
-async fn answer(mut request: Request, env: &Env) -> Result<Response> {
+/// A number that nobody can guess: a UUID, which has 122 bits of chance.
+fn random() -> u128 {
+    let of = |object: &JsValue, name: &str| js_sys::Reflect::get(object, &JsValue::from(name)).ok();
+    let uuid = of(&js_sys::global(), "crypto").and_then(|crypto| {
+        let make: js_sys::Function = of(&crypto, "randomUUID")?.dyn_into().ok()?;
+        make.call0(&crypto).ok()?.as_string()
+    });
+    let digits = uuid.unwrap_or_default().replace('-', "");
+    u128::from_str_radix(&digits, 16).unwrap_or_default()
+}
+
+async fn answer(mut request: Request, env: &Env, context: Context) -> Result<Response> {
     let gateway = gateway(env);
+    let memory = Memory::of(&gateway, env, context);
     let head = head(&request)?;
     let inbound = match gateway.receive(&head, moment()) {
         Received::Answer(response) => return whole(response),
+        Received::Kept(lookup) => return whole(memory.look_up(*lookup).await),
         Received::Body(inbound) => inbound,
     };
     let length = head.headers.get("content-length").and_then(|length| length.parse::<usize>().ok());
@@ -100,14 +115,63 @@ async fn answer(mut request: Request, env: &Env) -> Result<Response> {
         return whole(inbound.refuse(&Error::new(Kind::TooLarge, message)));
     }
     let body = request.bytes().await?;
-    let plan = match gateway.plan(*inbound, body) {
+    let mut plan = match gateway.plan(*inbound, body) {
         Ok(plan) => plan,
         Err(refusal) => return whole(refusal),
     };
+    while let Some(name) = plan.need() {
+        plan = match plan.meet(memory.namespace.get(&name).await) {
+            Ok(plan) => plan,
+            Err(refusal) => return whole(refusal),
+        };
+    }
     match plan.raise(0) {
         Step::Answer(response) => whole(response),
-        Step::Answered { chunks, reply } => answered(chunks, *reply),
-        Step::Send { request, timeouts, reply } => send(&request, timeouts, *reply).await,
+        Step::Answered { chunks, reply } => answered(chunks, *reply, &memory).await,
+        Step::Send { request, timeouts, reply } => send(&request, timeouts, *reply, memory).await,
+    }
+}
+
+/// Where conversations are kept, and what lets that outlive the request.
+struct Memory {
+    namespace: Namespace,
+    context: Context,
+}
+
+/// How long the end of an answer waits for its turn to be kept, in milliseconds.
+const KEEPING_MS: u64 = 2_000;
+
+impl Memory {
+    fn of(gateway: &Gateway, env: &Env, context: Context) -> Self {
+        let namespace = if gateway.store().is_some() { Namespace::bound(env) } else { Namespace::default() };
+        Self { namespace, context }
+    }
+
+    async fn look_up(&self, lookup: Lookup) -> http::Response {
+        let Some(name) = lookup.name() else { return lookup.answer(Ok(None)) };
+        let mut found = self.namespace.get(name).await;
+        if lookup.deletes()
+            && let Ok(Some(_)) = &found
+            && let Err(error) = self.namespace.delete(name).await
+        {
+            found = Err(error);
+        }
+        lookup.answer(found)
+    }
+
+    /// Keeps a turn, also if the client leaves in between; waits for it a little, since the client may go on from it at
+    /// once.
+    async fn keep(&self, record: Option<Record>) {
+        let Some(record) = record else { return };
+        let namespace = self.namespace.clone();
+        let (kept, waits) = oneshot::channel::<()>();
+        self.context.wait_until(async move {
+            if let Err(error) = namespace.put(record).await {
+                tracing::error!(%error, "a conversation is not kept");
+            }
+            drop(kept);
+        });
+        select(waits, Delay::from(Duration::from_millis(KEEPING_MS))).await;
     }
 }
 
@@ -122,7 +186,7 @@ fn head(request: &Request) -> Result<http::Request> {
     })
 }
 
-async fn send(request: &http::Request, timeouts: Timeouts, reply: Reply) -> Result<Response> {
+async fn send(request: &http::Request, timeouts: Timeouts, reply: Reply, memory: Memory) -> Result<Response> {
     let mut watch = Watch::new(timeouts, now());
     let fetched = match outgoing(request) {
         Ok(request) => in_time(&mut watch, Fetch::Request(request).send()).await,
@@ -143,8 +207,11 @@ async fn send(request: &http::Request, timeouts: Timeouts, reply: Reply) -> Resu
             let (_, body) = response.into_parts();
             Ok(builder(&head)?.body(body))
         }
-        Stage::Collect(collector) => whole(collect(Exchange { watch, body: chunks(response)? }, *collector).await),
-        Stage::Translate(translator) => open(Exchange { watch, body: chunks(response)? }, translator).await,
+        Stage::Collect(collector) => {
+            let exchange = Exchange { watch, body: chunks(response)? };
+            whole(collect(exchange, *collector, &memory).await)
+        }
+        Stage::Translate(translator) => open(Exchange { watch, body: chunks(response)? }, translator, memory).await,
     }
 }
 
@@ -214,7 +281,7 @@ impl Exchange {
     }
 }
 
-async fn collect(mut exchange: Exchange, collector: Collector) -> http::Response {
+async fn collect(mut exchange: Exchange, mut collector: Collector, memory: &Memory) -> http::Response {
     let mut body = Vec::new();
     loop {
         match exchange.next().await {
@@ -222,7 +289,11 @@ async fn collect(mut exchange: Exchange, collector: Collector) -> http::Response
                 return collector.fail(&Error::unreadable("the upstream's answer is too large"));
             }
             Heard::Chunk(chunk) => body.extend_from_slice(&chunk),
-            Heard::End => return collector.finish(body),
+            Heard::End => {
+                let response = collector.finish(body);
+                memory.keep(collector.take_record()).await;
+                return response;
+            }
             Heard::Failed(error) => return collector.fail(&error),
             Heard::Silence => {}
         }
@@ -230,15 +301,16 @@ async fn collect(mut exchange: Exchange, collector: Collector) -> http::Response
 }
 
 /// Waits until it is known whether the answer is a stream or a refusal.
-async fn open(mut exchange: Exchange, mut translator: Box<Translator>) -> Result<Response> {
+async fn open(mut exchange: Exchange, mut translator: Box<Translator>, memory: Memory) -> Result<Response> {
     let mut out = Vec::new();
     exchange.watch.keep_alive(now());
     while translator.hear(exchange.next().await, &mut out) {
         if let Some(Opening::Begun(head)) = translator.opening() {
             exchange.watch.told(now());
-            return builder(&head)?.from_stream(translated(exchange, translator, out));
+            return builder(&head)?.from_stream(translated(exchange, translator, memory, out));
         }
     }
+    memory.keep(translator.take_record()).await;
     opened(&translator, out)
 }
 
@@ -257,32 +329,42 @@ fn opened(translator: &Translator, out: Vec<u8>) -> Result<Response> {
 fn translated(
     exchange: Exchange,
     translator: Box<Translator>,
+    memory: Memory,
     written: Vec<u8>,
 ) -> impl Stream<Item = Result<Vec<u8>>> {
-    stream::unfold((exchange, Some(translator), written), |(mut exchange, mut slot, mut out)| async move {
+    let state = (exchange, Some(translator), memory, written);
+    stream::unfold(state, |(mut exchange, mut slot, memory, mut out)| async move {
         while out.is_empty() {
             let translator = slot.as_mut()?;
-            if !translator.hear(exchange.next().await, &mut out) {
+            let goes_on = translator.hear(exchange.next().await, &mut out);
+            // The end of the answer waits until the turn is kept.
+            memory.keep(translator.take_record()).await;
+            if !goes_on {
                 slot = None;
             }
             if !out.is_empty() {
                 exchange.watch.told(now());
             }
         }
-        Some((Ok(out), (exchange, slot, Vec::new())))
+        Some((Ok(out), (exchange, slot, memory, Vec::new())))
     })
 }
 
 /// An answer that needed no network.
-fn answered(chunks: Vec<Vec<u8>>, reply: Reply) -> Result<Response> {
+async fn answered(chunks: Vec<Vec<u8>>, reply: Reply, memory: &Memory) -> Result<Response> {
     match reply.head(200, http::Headers::new()) {
         Stage::Answer(response) => whole(response),
         Stage::PassThrough(head) => Ok(builder(&head)?.fixed(chunks.concat())),
-        Stage::Collect(collector) => whole(collector.finish(chunks.concat())),
+        Stage::Collect(mut collector) => {
+            let response = collector.finish(chunks.concat());
+            memory.keep(collector.take_record()).await;
+            whole(response)
+        }
         Stage::Translate(mut translator) => {
             let mut out = Vec::new();
             chunks.iter().for_each(|chunk| translator.push(chunk, &mut out));
             translator.finish(&mut out);
+            memory.keep(translator.take_record()).await;
             opened(&translator, out)
         }
     }

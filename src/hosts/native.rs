@@ -1,13 +1,13 @@
 //! The native server: tokio, hyper, and TLS by rustls.
 
 mod exchange;
+mod store;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,14 +22,17 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
 use crate::config::Timeouts;
+use crate::conversations::{Record, Store};
 use crate::error::{Error, Kind};
 use crate::http;
 use crate::pipeline::{
-    Collector, Gateway, Heard, MAX_BODY_BYTES, Moment, Opening, Received, Reply, Stage, Step, Translator,
+    Collector, Gateway, Heard, Lookup, MAX_BODY_BYTES, Moment, Opening, Received, Reply, Stage, Step, Translator,
 };
 use exchange::Exchange;
+use store::Place;
 
 /// How long requests in flight may go on after the server was told to stop.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,11 +42,15 @@ type Upstreams = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 /// Serves until `stop` is done, then lets requests in flight end.
 ///
 /// # Errors
-/// The address cannot be listened on.
+/// The address cannot be listened on, or the store cannot be opened.
 pub async fn serve(gateway: Gateway, listen: SocketAddr, stop: impl Future<Output = ()>) -> std::io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let server = Arc::new(Server { gateway, upstreams: Mutex::default(), requests: AtomicU64::new(seed()) });
+    let store = Place::open(gateway.store()).map_err(|error| {
+        let message = format!("the store of conversations cannot be opened (`store.path`): {error}");
+        std::io::Error::other(message)
+    })?;
+    let server = Arc::new(Server { gateway, upstreams: Mutex::default(), store });
     let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
     loop {
@@ -94,10 +101,15 @@ fn accept(server: &Arc<Server>, graceful: &GracefulShutdown, stream: TcpStream) 
     });
 }
 
-/// A number that differs from start to start, so that ids do.
-fn seed() -> u64 {
-    let nanoseconds = since_1970().as_nanos();
-    u64::try_from(nanoseconds & u128::from(u64::MAX)).unwrap_or_default() ^ (u64::from(std::process::id()) << 32)
+/// A number that nobody can guess.
+fn seed() -> u128 {
+    let mut bytes = [0; 16];
+    if let Err(error) = getrandom::getrandom(&mut bytes) {
+        // Unheard of. Ids still differ then; whoever guesses one needs the right key too.
+        tracing::error!(%error, "the system gives no random numbers");
+        return since_1970().as_nanos() ^ (u128::from(std::process::id()) << 96);
+    }
+    u128::from_le_bytes(bytes)
 }
 
 fn since_1970() -> Duration {
@@ -108,7 +120,8 @@ struct Server {
     gateway: Gateway,
     /// The connections, by the time that one may take to stand: the client library knows no other place for it.
     upstreams: Mutex<HashMap<u64, Upstreams>>,
-    requests: AtomicU64,
+    /// Where conversations are kept.
+    store: Place,
 }
 
 impl Server {
@@ -121,9 +134,9 @@ impl Server {
             headers: headers(&parts.headers),
             body: Vec::new(),
         };
-        let seed = self.requests.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let inbound = match self.gateway.receive(&head, Moment { now: since_1970().as_secs(), seed }) {
+        let inbound = match self.gateway.receive(&head, Moment { now: since_1970().as_secs(), seed: seed() }) {
             Received::Answer(response) => return whole(response),
+            Received::Kept(lookup) => return whole(self.look_up(*lookup).await),
             Received::Body(inbound) => inbound,
         };
         let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
@@ -133,15 +146,33 @@ impl Server {
                 return whole(inbound.refuse(&Error::new(Kind::TooLarge, message)));
             }
         };
-        let plan = match self.gateway.plan(*inbound, body) {
+        let mut plan = match self.gateway.plan(*inbound, body) {
             Ok(plan) => plan,
             Err(refusal) => return whole(refusal),
         };
+        while let Some(name) = plan.need() {
+            plan = match plan.meet(self.store.get(&name).await) {
+                Ok(plan) => plan,
+                Err(refusal) => return whole(refusal),
+            };
+        }
         match plan.raise(0) {
             Step::Answer(response) => whole(response),
-            Step::Answered { chunks, reply } => answered(chunks, *reply),
+            Step::Answered { chunks, reply } => self.answered(chunks, *reply).await,
             Step::Send { request, timeouts, reply } => self.send(request, timeouts, *reply).await,
         }
+    }
+
+    async fn look_up(&self, lookup: Lookup) -> http::Response {
+        let Some(name) = lookup.name() else { return lookup.answer(Ok(None)) };
+        let mut found = self.store.get(name).await;
+        if lookup.deletes()
+            && let Ok(Some(_)) = &found
+            && let Err(error) = self.store.delete(name).await
+        {
+            found = Err(error);
+        }
+        lookup.answer(found)
     }
 
     fn upstreams(&self, timeouts: Timeouts) -> Upstreams {
@@ -169,11 +200,11 @@ impl Server {
             Stage::Answer(response) => whole(response),
             Stage::PassThrough(head) => answer(head, Answer::PassThrough(Box::new(exchange))),
             Stage::Collect(collector) => match exchange.decode(encoding.as_deref()) {
-                Ok(()) => whole(collect(exchange, *collector).await),
+                Ok(()) => whole(self.collect(exchange, *collector).await),
                 Err(error) => whole(collector.fail(&error)),
             },
             Stage::Translate(mut translator) => match exchange.decode(encoding.as_deref()) {
-                Ok(()) => open(exchange, translator).await,
+                Ok(()) => self.open(exchange, translator).await,
                 Err(error) => {
                     let mut out = Vec::new();
                     translator.fail(error, &mut out);
@@ -182,36 +213,77 @@ impl Server {
             },
         }
     }
-}
 
-async fn collect(mut exchange: Exchange, collector: Collector) -> http::Response {
-    let mut body = Vec::new();
-    loop {
-        match exchange.next().await {
-            Heard::Chunk(chunk) if body.len() + chunk.len() > MAX_BODY_BYTES => {
-                return collector.fail(&Error::unreadable("the upstream's answer is too large"));
+    async fn collect(&self, mut exchange: Exchange, mut collector: Collector) -> http::Response {
+        let mut body = Vec::new();
+        loop {
+            match exchange.next().await {
+                Heard::Chunk(chunk) if body.len() + chunk.len() > MAX_BODY_BYTES => {
+                    return collector.fail(&Error::unreadable("the upstream's answer is too large"));
+                }
+                Heard::Chunk(chunk) => body.extend_from_slice(&chunk),
+                Heard::End => {
+                    let response = collector.finish(body);
+                    self.keep(collector.take_record()).await;
+                    return response;
+                }
+                Heard::Failed(error) => return collector.fail(&error),
+                Heard::Silence => {}
             }
-            Heard::Chunk(chunk) => body.extend_from_slice(&chunk),
-            Heard::End => return collector.finish(body),
-            Heard::Failed(error) => return collector.fail(&error),
-            Heard::Silence => {}
+        }
+    }
+
+    /// Waits until it is known whether the answer is a stream or a refusal.
+    async fn open(&self, mut exchange: Exchange, mut translator: Box<Translator>) -> hyper::Response<Answer> {
+        let mut out = Vec::new();
+        exchange.keep_alive();
+        while translator.hear(exchange.next().await, &mut out) {
+            if let Some(Opening::Begun(head)) = translator.opening() {
+                exchange.told();
+                let first = (!out.is_empty()).then(|| Bytes::from(out));
+                let stream = Translated { first, exchange, translator: Some(translator), last: None };
+                return answer(head, Answer::Translated { stream: Box::new(stream), store: self.store.clone() });
+            }
+        }
+        self.keep(translator.take_record()).await;
+        opened(&translator, out)
+    }
+
+    /// An answer that needed no network.
+    async fn answered(&self, chunks: Vec<Vec<u8>>, reply: Reply) -> hyper::Response<Answer> {
+        match reply.head(200, http::Headers::new()) {
+            Stage::Answer(response) => whole(response),
+            Stage::PassThrough(head) => answer(head, Answer::Whole(Full::from(chunks.concat()))),
+            Stage::Collect(mut collector) => {
+                let response = collector.finish(chunks.concat());
+                self.keep(collector.take_record()).await;
+                whole(response)
+            }
+            Stage::Translate(mut translator) => {
+                let mut out = Vec::new();
+                chunks.iter().for_each(|chunk| translator.push(chunk, &mut out));
+                translator.finish(&mut out);
+                self.keep(translator.take_record()).await;
+                opened(&translator, out)
+            }
+        }
+    }
+
+    async fn keep(&self, record: Option<Record>) {
+        if let Some(record) = record {
+            let _ = keep(&self.store, record).await;
         }
     }
 }
 
-/// Waits until it is known whether the answer is a stream or a refusal.
-async fn open(mut exchange: Exchange, mut translator: Box<Translator>) -> hyper::Response<Answer> {
-    let mut out = Vec::new();
-    exchange.keep_alive();
-    while translator.hear(exchange.next().await, &mut out) {
-        if let Some(Opening::Begun(head)) = translator.opening() {
-            exchange.told();
-            let first = (!out.is_empty()).then(|| Bytes::from(out));
-            let translator = Some(translator);
-            return answer(head, Answer::Translated { first, exchange: Box::new(exchange), translator });
+/// Keeps a turn, also if the client leaves in between: it has its answer.
+fn keep(store: &Place, record: Record) -> JoinHandle<()> {
+    let store = store.clone();
+    tokio::spawn(async move {
+        if let Err(error) = store.put(record).await {
+            tracing::error!(%error, "a conversation is not kept");
         }
-    }
-    opened(&translator, out)
+    })
 }
 
 /// A translator's answer that is whole.
@@ -221,21 +293,6 @@ fn opened(translator: &Translator, out: Vec<u8>) -> hyper::Response<Answer> {
         Some(Opening::Refused(response)) => whole(response),
         // It ends in the one or the other.
         None => whole(http::Response { status: 502, ..http::Response::default() }),
-    }
-}
-
-/// An answer that needed no network.
-fn answered(chunks: Vec<Vec<u8>>, reply: Reply) -> hyper::Response<Answer> {
-    match reply.head(200, http::Headers::new()) {
-        Stage::Answer(response) => whole(response),
-        Stage::PassThrough(head) => answer(head, Answer::Whole(Full::from(chunks.concat()))),
-        Stage::Collect(collector) => whole(collector.finish(chunks.concat())),
-        Stage::Translate(mut translator) => {
-            let mut out = Vec::new();
-            chunks.iter().for_each(|chunk| translator.push(chunk, &mut out));
-            translator.finish(&mut out);
-            opened(&translator, out)
-        }
     }
 }
 
@@ -296,12 +353,17 @@ fn answer(head: http::Response, body: Answer) -> hyper::Response<Answer> {
 enum Answer {
     Whole(Full<Bytes>),
     PassThrough(Box<Exchange>),
-    Translated {
-        /// What was written before the head was sent.
-        first: Option<Bytes>,
-        exchange: Box<Exchange>,
-        translator: Option<Box<Translator>>,
-    },
+    Translated { stream: Box<Translated>, store: Place },
+}
+
+/// An answer that is translated as it comes.
+struct Translated {
+    /// What was written before the head was sent.
+    first: Option<Bytes>,
+    exchange: Exchange,
+    translator: Option<Box<Translator>>,
+    /// The end of the answer, which waits until the turn is kept: the client may go on from it at once.
+    last: Option<(JoinHandle<()>, Bytes)>,
 }
 
 impl Body for Answer {
@@ -309,23 +371,38 @@ impl Body for Answer {
     type Error = Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let (first, exchange, slot) = match self.get_mut() {
-            Self::Whole(body) => return Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-            Self::PassThrough(exchange) => return poll_untouched(exchange, cx),
-            Self::Translated { first, exchange, translator } => (first, exchange, translator),
-        };
-        if let Some(first) = first.take() {
-            return Poll::Ready(Some(Ok(Frame::data(first))));
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::PassThrough(exchange) => poll_untouched(exchange, cx),
+            Self::Translated { stream, store } => stream.poll(store, cx).map(|bytes| Some(Ok(Frame::data(bytes?)))),
+        }
+    }
+}
+
+impl Translated {
+    fn poll(&mut self, store: &Place, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(first));
         }
         loop {
-            let Some(translator) = slot else { return Poll::Ready(None) };
-            let mut out = Vec::new();
-            if !translator.hear(ready!(exchange.poll_next(cx)), &mut out) {
-                *slot = None;
+            if let Some((kept, _)) = &mut self.last {
+                let _ = ready!(Pin::new(kept).poll(cx));
+                return Poll::Ready(self.last.take().map(|(_, bytes)| bytes));
             }
-            if !out.is_empty() {
-                exchange.told();
-                return Poll::Ready(Some(Ok(Frame::data(Bytes::from(out)))));
+            let Some(translator) = &mut self.translator else { return Poll::Ready(None) };
+            let mut out = Vec::new();
+            let goes_on = translator.hear(ready!(self.exchange.poll_next(cx)), &mut out);
+            let record = translator.take_record();
+            if !goes_on {
+                self.translator = None;
+            }
+            match record {
+                Some(record) => self.last = Some((keep(store, record), Bytes::from(out))),
+                None if out.is_empty() => {}
+                None => {
+                    self.exchange.told();
+                    return Poll::Ready(Some(Bytes::from(out)));
+                }
             }
         }
     }

@@ -21,7 +21,7 @@ wire! {
 }
 
 /// What a shallow look at a body found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Seen {
     /// The model's name.
     pub(super) model: String,

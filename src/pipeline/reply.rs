@@ -2,6 +2,7 @@
 
 use crate::backends::{Backend, Decoder, Memo, Target};
 use crate::context::Cx;
+use crate::conversations::{Keep, Record};
 use crate::diagnostics::{Diagnostic, Level};
 use crate::error::Error;
 use crate::frontends::{Asked, Encoder, Frontend};
@@ -33,6 +34,7 @@ struct Work {
     asked: Asked,
     memo: Memo,
     trace: dump::Trace,
+    keep: Option<Keep>,
 }
 
 /// What to do with an answer whose status and headers have come.
@@ -54,6 +56,7 @@ pub struct Collector {
     reply: Reply,
     status: u16,
     headers: http::Headers,
+    record: Option<Record>,
 }
 
 impl Reply {
@@ -78,9 +81,10 @@ impl Reply {
         memo: Memo,
         diagnostics: Vec<(Level, Diagnostic)>,
         trace: dump::Trace,
+        keep: Option<Keep>,
     ) -> Self {
         let relay = Self::relay(frontend, backend, target, request_id);
-        Self { diagnostics, is_relay: false, work: Some(Box::new(Work { asked, memo, trace })), ..relay }
+        Self { diagnostics, is_relay: false, work: Some(Box::new(Work { asked, memo, trace, keep })), ..relay }
     }
 
     /// The upstream could not be reached, or broke off before its headers: refuses in the client's dialect.
@@ -94,7 +98,8 @@ impl Reply {
     #[must_use]
     pub fn head(self, status: u16, headers: http::Headers) -> Stage {
         let is_success = (200..300).contains(&status);
-        let collect = |reply| Stage::Collect(Box::new(Collector { reply, status, headers: headers.clone() }));
+        let collect =
+            |reply| Stage::Collect(Box::new(Collector { reply, status, headers: headers.clone(), record: None }));
         if self.work.as_ref().is_some_and(|work| work.trace.is_on()) {
             return collect(self);
         }
@@ -168,20 +173,22 @@ impl Reply {
 }
 
 impl Collector {
-    /// The whole body has come.
+    /// The whole body has come. What is to be kept of it is known then ([`Collector::take_record`]).
     #[must_use]
-    pub fn finish(self, body: Vec<u8>) -> http::Response {
-        let Self { mut reply, status, headers } = self;
+    pub fn finish(&mut self, body: Vec<u8>) -> http::Response {
+        let Self { reply, status, headers, record } = self;
+        let status = *status;
         let Some(mut work) = reply.work.take() else {
-            let error = refused(reply.backend, status, &headers, &body);
+            let error = refused(reply.backend, status, headers, &body);
             return reply.unreachable(&error);
         };
         work.trace.put("upstreamAnswer", || serde_json::json!({ "status": status, "body": dump::body(&body) }));
         let made = if (200..300).contains(&status) {
             reply.render(&mut work, body)
         } else {
-            Err(refused(reply.backend, status, &headers, &body))
+            Err(refused(reply.backend, status, headers, &body))
         };
+        *record = made.as_ref().ok().and_then(|made| work.keep.as_ref()?.record(&made.body));
         let mut response = made.unwrap_or_else(|error| {
             reply.log(error.status.unwrap_or_else(|| error.kind.status()), Some(&error));
             refuse(reply.frontend, &error, &reply.request_id)
@@ -198,9 +205,14 @@ impl Collector {
         dress(response, &reply.request_id)
     }
 
+    /// What is to be kept of the answer, which should be kept before the client has it: it may go on at once.
+    pub fn take_record(&mut self) -> Option<Record> {
+        self.record.take()
+    }
+
     /// The body broke off.
     #[must_use]
-    pub fn fail(self, error: &Error) -> http::Response {
+    pub fn fail(&self, error: &Error) -> http::Response {
         self.reply.unreachable(error)
     }
 }
@@ -345,6 +357,8 @@ pub struct Translator {
     /// How the stream begins, held back until it is known that there is something in it.
     held: Option<Vec<ir::Event>>,
     failure: Option<Error>,
+    keep: Option<Keep>,
+    record: Option<Record>,
 }
 
 impl std::fmt::Debug for Translator {
@@ -367,11 +381,17 @@ enum Source {
 
 impl Translator {
     fn new(reply: Reply, work: Work, told: http::Headers) -> Self {
-        let Work { asked, mut memo, trace: _ } = work;
+        let Work { asked, mut memo, trace: _, keep } = work;
         let encoder = reply.frontend.encoder(&asked);
         let emitter = ir::Emitter::new(memo.ids.fork());
         let source = Source::Unknown;
-        Self { reply, told, source, encoder, emitter, memo, held: Some(Vec::new()), failure: None }
+        let (failure, record) = (None, None);
+        Self { reply, told, source, encoder, emitter, memo, held: Some(Vec::new()), failure, keep, record }
+    }
+
+    /// What is to be kept of the answer, once it is complete; it should be kept before the client has the end of it.
+    pub fn take_record(&mut self) -> Option<Record> {
+        self.record.take()
     }
 
     /// How the answer to the client begins, once that can be told.
@@ -467,6 +487,9 @@ impl Translator {
         if refused.is_none() {
             self.begin(out);
             self.encoder.finish(out);
+        }
+        if let Some(keep) = self.keep.take().filter(|_| self.failure.is_none()) {
+            self.record = self.encoder.whole().and_then(|answer| keep.record(&answer));
         }
         self.reply.log(status, self.failure.as_ref());
         let losses = self.emitter.take_diagnostics();

@@ -89,7 +89,7 @@ fn translated(upstream: &str, client: &str, chunks: &[&[u8]]) -> Vec<u8> {
             }
         }
         // Gemini says in its path that it wants a stream, and an offline plan has none.
-        Stage::Collect(collector) => collector.finish(chunks.concat()).body,
+        Stage::Collect(mut collector) => collector.finish(chunks.concat()).body,
         Stage::Answer(_) | Stage::PassThrough(_) => panic!("an offline plan takes no relay"),
     }
 }

@@ -93,7 +93,15 @@ struct Bare {
 
 impl ClaudeEncoder {
     pub(super) fn new(asked: Asked) -> Self {
-        Self { asked, usage: ir::Usage::default(), index: 0, block: None, begun: false, seal: None, said: Said::default() }
+        Self {
+            asked,
+            usage: ir::Usage::default(),
+            index: 0,
+            block: None,
+            begun: false,
+            seal: None,
+            said: Said::default(),
+        }
     }
 
     fn begin_message(&mut self, start: ir::Start, out: &mut Vec<u8>) {

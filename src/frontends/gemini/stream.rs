@@ -178,7 +178,8 @@ impl GeminiEncoder {
         match self.block.take() {
             Some(Block::Text { text, .. }) => self.text_before += text.len(),
             Some(block @ Block::Call { .. }) => {
-                let is_whole = matches!(&block, Block::Call { kind, arguments, .. } if ir::is_runnable(*kind, arguments));
+                let is_whole =
+                    matches!(&block, Block::Call { kind, arguments, .. } if ir::is_runnable(*kind, arguments));
                 self.doubtful = Some(block);
                 if is_whole {
                     self.settle(out);

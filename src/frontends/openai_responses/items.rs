@@ -125,8 +125,8 @@ fn item_id(cx: &Cx, id: Option<&Str<'_>>, phase: Option<&Str<'_>>) -> Option<Box
 }
 
 impl Input {
-    /// Lowers `input`.
-    pub(super) fn lower(cx: &mut Cx, input: &StrOr<'_, Vec<&RawValue>>) -> Result<Self> {
+    /// Lowers `input`, whose first `kept_items` come from the gateway's memory.
+    pub(super) fn lower(cx: &mut Cx, input: &StrOr<'_, Vec<&RawValue>>, kept_items: usize) -> Result<Self> {
         let mut out = Self::default();
         match input {
             StrOr::Str(text) => {
@@ -138,7 +138,11 @@ impl Input {
             }
             StrOr::Other(items) => {
                 for (index, raw) in items.iter().enumerate() {
-                    cx.at_item("input", index, |cx| out.item(cx, index, raw))?;
+                    // What the client did not send is not to be found in its `input`.
+                    match index.checked_sub(kept_items) {
+                        Some(own) => cx.at_item("input", own, |cx| out.item(cx, index, raw))?,
+                        None => cx.at_item("previous_response_id", index, |cx| out.item(cx, index, raw))?,
+                    }
                 }
             }
         }

@@ -9,7 +9,7 @@ mod slots;
 mod stream;
 mod tools;
 
-use super::{Asked, Encoder, Frontend, Lowered, Operation, Route};
+use super::{Asked, Encoder, Frontend, KeptAsk, Lowered, Operation, Route};
 use crate::context::Cx;
 use crate::dialects::openai;
 use crate::error::{Error, Result};
@@ -17,6 +17,9 @@ use crate::{http, ir};
 
 /// The id of the dialect.
 const DIALECT: &str = openai::RESPONSES;
+
+/// Where answers are made, and below which they are kept.
+const BASES: [&str; 3] = ["/openai/v1/responses", "/v1/responses", "/responses"];
 
 /// The dialect.
 #[derive(Debug)]
@@ -28,16 +31,23 @@ impl Frontend for OpenaiResponses {
     }
 
     fn claim(&self, method: &str, path: &str, _query: &str) -> Option<Route> {
-        if method != "POST" {
-            return None;
-        }
-        match path {
-            "/openai/v1/responses" | "/v1/responses" | "/responses" => Some(Route::to(Operation::Generate)),
-            "/openai/v1/responses/input_tokens" | "/v1/responses/input_tokens" => {
-                Some(Route::to(Operation::CountTokens { answer_field: "input_tokens" }))
+        let below = BASES.iter().find_map(|base| path.strip_prefix(base))?;
+        let operation = match (method, below) {
+            ("POST", "") => Operation::Generate,
+            ("POST", "/input_tokens") => Operation::CountTokens { answer_field: "input_tokens" },
+            _ => {
+                let (id, under) = below.strip_prefix('/')?.split_once('/').unwrap_or((below.get(1..)?, ""));
+                let ask = match (method, under) {
+                    ("GET", "") => KeptAsk::Answer,
+                    ("GET", "input_items") => KeptAsk::Input,
+                    ("DELETE", "") => KeptAsk::Removal,
+                    _ => return None,
+                };
+                let id = Some(http::percent_decode(id)).filter(|id| !id.is_empty() && id != "input_tokens")?;
+                Operation::Kept { id, ask }
             }
-            _ => None,
-        }
+        };
+        Some(Route::to(operation))
     }
 
     fn dialect_headers(&self) -> &'static [&'static str] {

@@ -64,7 +64,7 @@ wire! {
 }
 
 /// Lowers the document of `cx`.
-pub(super) fn lower(cx: &mut Cx, _route: &Route) -> Result<Lowered> {
+pub(super) fn lower(cx: &mut Cx, route: &Route) -> Result<Lowered> {
     let body = cx.body();
     let document: Document<'_> = json::read(body.as_str())?;
     let mut request =
@@ -80,7 +80,7 @@ pub(super) fn lower(cx: &mut Cx, _route: &Route) -> Result<Lowered> {
             request.instructions.push(ir::Instruction { role: ir::Role::System, text: cx.text(&text), meta });
         }
     }
-    input(cx, &document, &mut request)?;
+    input(cx, &document, route.kept_items, &mut request)?;
     tool_fields(cx, &document, &mut request)?;
     sampling(cx, &document, &mut request)?;
     output(cx, &document, &mut request)?;
@@ -128,13 +128,13 @@ fn keep(cx: &Cx, name: &'static str, raw: Option<&RawValue>, loss: &'static Code
     }
 }
 
-fn input(cx: &mut Cx, document: &Document<'_>, request: &mut ir::Request) -> Result<()> {
+fn input(cx: &mut Cx, document: &Document<'_>, kept_items: usize, request: &mut ir::Request) -> Result<()> {
     let Some(input) = &document.input else {
         // A stored prompt, or the conversation so far, may stand for it.
         let others = [document.prompt, document.previous_response_id, document.conversation];
         return if others.iter().any(Option::is_some) { Ok(()) } else { cx.required(None, "input") };
     };
-    let mut lowered = Input::lower(cx, input)?;
+    let mut lowered = Input::lower(cx, input, kept_items)?;
     lowered.keep_leading_tools(&mut request.extensions);
     request.instructions.append(&mut lowered.instructions);
     request.messages = lowered.messages;

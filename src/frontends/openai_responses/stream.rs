@@ -212,7 +212,8 @@ impl Stream {
         let ir::Start { id, model: _, created, usage, extensions } = start;
         self.usage.update(usage);
         let is_ours = |id: &ir::Text| extensions.dialect() == Some(DIALECT) || id.starts_with("resp_");
-        let id = id.filter(is_ours).unwrap_or_else(|| self.ids.make("resp_"));
+        let kept_as = self.asked.kept_as.clone();
+        let id = kept_as.or_else(|| id.filter(is_ours)).unwrap_or_else(|| self.ids.make("resp_"));
         let created = created.unwrap_or(self.asked.now);
         self.head = Head { id, created, extensions, late: ir::Extensions::default() };
         self.write_response("response.created", Status::IN_PROGRESS, out);
@@ -727,5 +728,11 @@ impl Encoder for Stream {
             ir::Event::Finish(finish) => self.finish_with(&finish, out),
             ir::Event::Failed(error) => self.fail(error, out),
         }
+    }
+
+    fn whole(&self) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        sse::write_json(&self.object(self.status), &mut out);
+        Some(out)
     }
 }
