@@ -13,7 +13,6 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
-use crate::ir;
 
 /// A string of the document; borrowed unless it has escapes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -314,27 +313,6 @@ fn explain(error: &serde_json::Error, path: String) -> Error {
         return Error::invalid(path, words);
     }
     Error::invalid("", format!("the body is not valid JSON: {whole}"))
-}
-
-/// JSON text without the blanks between its tokens.
-#[must_use]
-pub fn compact(text: &ir::Text) -> ir::Text {
-    let mut is_inside = false;
-    let mut is_escaped = false;
-    // Whether a letter is part of a token.
-    let mut belongs = |letter: char| {
-        if is_inside {
-            is_inside = is_escaped || letter != '"';
-            is_escaped = letter == '\\' && !is_escaped;
-            return true;
-        }
-        is_inside = letter == '"';
-        !matches!(letter, ' ' | '\t' | '\n' | '\r')
-    };
-    if text.chars().all(&mut belongs) {
-        return text.clone();
-    }
-    text.chars().filter(|letter| belongs(*letter)).collect::<String>().into()
 }
 
 #[cfg(test)]

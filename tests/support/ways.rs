@@ -56,8 +56,18 @@ pub(crate) fn lower(dialect: &str, document: &str, delivery: ir::Delivery) -> Re
 /// Raises a request for an upstream of `dialect`, and tells the losses of lowering and raising. As in the pipeline, a
 /// loss that is denied is the reason where there is one, also where no body could be made of the rest.
 pub(crate) fn raise(cx: &Cx, request: &ir::Request, dialect: &str) -> Result<(Raised, Vec<Diagnostic>), Refused> {
+    raise_to(cx, request, dialect, &target("model"))
+}
+
+/// The same, for an upstream of which more is known.
+pub(crate) fn raise_to(
+    cx: &Cx,
+    request: &ir::Request,
+    dialect: &str,
+    target: &Target,
+) -> Result<(Raised, Vec<Diagnostic>), Refused> {
     let mut cx = cx.clone();
-    let raised = backend(dialect).raise(&mut cx, request, &target("model"));
+    let raised = backend(dialect).raise(&mut cx, request, target);
     let mut losses: Vec<Diagnostic> = Vec::new();
     for loss in cx.take_diagnostics() {
         if loss.code.level > Level::Allow && !losses.contains(&loss) {

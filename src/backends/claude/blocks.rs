@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::super::Names;
 use crate::context::Cx;
 use crate::diagnostics::codes;
-use crate::dialects::claude::{ID, REDACTED, marks};
+use crate::dialects::claude::{ID, REDACTED, Signed, marks};
 use crate::ir;
 
 /// A content block.
@@ -348,6 +348,11 @@ impl<'a> Writer<'a> {
         // is a Claude client's own, who says it.
         let is_bare = seal.issuer.provider.is_none();
         let is_redacted = seal.note.as_deref() == Some(REDACTED) || is_bare && *form == ir::ReasoningForm::Redacted;
+        // Some clients drop a thought's words, or trim them, and keep its seal.
+        if !is_redacted && seal.note.as_deref().is_some_and(|note| note != Signed::NOTHING.with(text).note()) {
+            cx.report(&codes::REASONING_DROPPED, meta.place, "", "thoughts whose words are not those that were signed");
+            return None;
+        }
         Some(if is_redacted {
             Block::RedactedThinking { data: &seal.payload, rest }
         } else {

@@ -61,3 +61,23 @@ fn piece(part: &ir::Part) -> Option<&ir::Text> {
         | ir::Part::Opaque(_) => None,
     }
 }
+
+/// JSON text without the blanks between its tokens.
+pub(super) fn compact(text: &ir::Text) -> ir::Text {
+    let mut is_inside = false;
+    let mut is_escaped = false;
+    // Whether a letter is part of a token.
+    let mut belongs = |letter: char| {
+        if is_inside {
+            is_inside = is_escaped || letter != '"';
+            is_escaped = letter == '\\' && !is_escaped;
+            return true;
+        }
+        is_inside = letter == '"';
+        !matches!(letter, ' ' | '\t' | '\n' | '\r')
+    };
+    if text.chars().all(&mut belongs) {
+        return text.clone();
+    }
+    text.chars().filter(|letter| belongs(*letter)).collect::<String>().into()
+}

@@ -375,7 +375,7 @@ fn part<'a>(
                 out.push(Part::of_text(text.as_str()).with(meta).signed(owned(signature)));
             }
         }
-        ir::Part::Reasoning(ir::Reasoning { text, form, meta }) => {
+        ir::Part::Reasoning(ir::Reasoning { text, form: _, meta }) => {
             let is_hidden = asked.hide_reasoning && !text.is_empty();
             if is_hidden {
                 cx.report(&codes::REASONING_HIDDEN, place, "", "the client asked for no thoughts");
@@ -383,11 +383,8 @@ fn part<'a>(
             let signature = meta.seal.as_deref().map(|seal| signer.thought(seal));
             let text = if is_hidden { "" } else { text.as_str() };
             if !text.is_empty() || signature.is_some() {
-                let mut part = Part::of_thought(text).with(meta).signed(owned(signature));
-                if *form == ir::ReasoningForm::Redacted && text.is_empty() {
-                    part.text = None;
-                }
-                out.push(part);
+                // The text stays, be it empty: clients take a part with nothing in it for a fault (pydantic-ai).
+                out.push(Part::of_thought(text).with(meta).signed(owned(signature)));
             }
         }
         ir::Part::Refusal(ir::Refusal { text, meta }) => {

@@ -14,7 +14,7 @@ use crate::ir;
 /// The block that is open.
 enum Block {
     Text { meta: ir::Meta, text: String },
-    Reasoning { form: ir::ReasoningForm, meta: ir::Meta },
+    Reasoning { meta: ir::Meta },
     Refusal { meta: ir::Meta },
     Call { id: ir::Text, name: ir::Text, kind: ir::CallKind, meta: ir::Meta, arguments: String },
     Whole,
@@ -99,7 +99,7 @@ impl GeminiEncoder {
         self.settle(out);
         self.block = Some(match open {
             ir::Open::Text { meta } => Block::Text { meta, text: String::new() },
-            ir::Open::Reasoning { form, meta } => Block::Reasoning { form, meta },
+            ir::Open::Reasoning { form: _, meta } => Block::Reasoning { meta },
             ir::Open::Refusal { meta } => {
                 self.tail.is_refused = true;
                 Block::Refusal { meta }
@@ -127,7 +127,7 @@ impl GeminiEncoder {
                 self.text_before += delta.len();
                 (Part::of_text(delta.as_str()), std::mem::take(meta))
             }
-            Some(Block::Reasoning { meta, .. }) if !self.hide_reasoning => {
+            Some(Block::Reasoning { meta }) if !self.hide_reasoning => {
                 (Part::of_thought(delta.as_str()), std::mem::take(meta))
             }
             // A call is told when it is whole: Gemini's streams have no pieces of calls.
@@ -141,12 +141,9 @@ impl GeminiEncoder {
     /// already. A call's is told with the call.
     fn seal(&mut self, seal: ir::Sealed, out: &mut Vec<u8>) {
         let part = match &mut self.block {
-            Some(Block::Reasoning { form, meta }) => {
+            Some(Block::Reasoning { meta }) => {
                 let slot = self.signer.thought(&seal);
-                let mut part = Part::of_thought("").signed(Some(slot.as_str().to_owned()));
-                if *form == ir::ReasoningForm::Redacted {
-                    part.text = None;
-                }
+                let part = Part::of_thought("").signed(Some(slot.as_str().to_owned()));
                 let meta = std::mem::take(meta);
                 return self.part(part.with(&meta), out);
             }

@@ -217,7 +217,9 @@ export const responses = {
     const tools = (body.tools ?? []).flatMap((tool) => readTool(tool));
     checkUnique(tools.map(({ name, namespace }) => ({ name: `${namespace ?? ""} ${name}` })), (name) => `Duplicate tool name: ${name}`);
     const thinks = body.model !== "gpt-4.1";
-    for (const name of ["temperature", "top_p"]) demand(!thinks || body[name] == null, `Unsupported parameter: '${name}' is not supported with this model.`, { param: name });
+    // Their defaults they take; others only from who asks for no thoughts, which this model's default is.
+    const isThinking = thinks && !["none", undefined, null].includes(body.reasoning?.effort);
+    for (const name of ["temperature", "top_p"]) demand(!isThinking || body[name] == null || body[name] === 1, `Unsupported parameter: '${name}' is not supported with this model.`, { param: name });
     demand(thinks || body.reasoning?.effort == null, "Unsupported parameter: 'reasoning.effort' is not supported with this model.", { param: "reasoning.effort" });
     for (const name of body.include ?? []) demand(INCLUDES.has(name), `Invalid value: '${name}'.`, { param: "include" });
     const format = body.text?.format;
