@@ -70,6 +70,8 @@ pub struct Capabilities {
     pub media_in_results: Option<bool>,
     /// Whether single pictures can be looked at more closely than others (Gemini's `mediaResolution`).
     pub media_resolution: Option<bool>,
+    /// Whether its provider fetches pictures and files from public addresses (Gemini).
+    pub media_urls: Option<bool>,
 
     /// Whether it goes on from a begun answer.
     pub prefill: Option<bool>,
@@ -241,6 +243,7 @@ impl Capabilities {
         hosted_with_functions: None,
         media_in_results: None,
         media_resolution: None,
+        media_urls: None,
         prefill: None,
         system_turns: None,
         developer_role: None,
@@ -282,6 +285,7 @@ impl Capabilities {
             hosted_with_functions: better.hosted_with_functions.or(self.hosted_with_functions),
             media_in_results: better.media_in_results.or(self.media_in_results),
             media_resolution: better.media_resolution.or(self.media_resolution),
+            media_urls: better.media_urls.or(self.media_urls),
             prefill: better.prefill.or(self.prefill),
             system_turns: better.system_turns.or(self.system_turns),
             developer_role: better.developer_role.or(self.developer_role),
@@ -565,6 +569,7 @@ static TABLE: &[Row] = &[
             hosted_with_functions: Some(false),
             media_in_results: Some(false),
             media_resolution: Some(false),
+            media_urls: Some(false),
             ..UNKNOWN
         },
     ),
@@ -610,6 +615,7 @@ static TABLE: &[Row] = &[
             hosted_with_functions: Some(true),
             media_in_results: Some(true),
             media_resolution: Some(true),
+            media_urls: Some(true),
             ..UNKNOWN
         },
     ),

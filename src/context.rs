@@ -88,6 +88,8 @@ pub struct Cx {
     /// of them is reported.
     settings: Places,
     said: Option<Vec<String>>,
+    /// Names in camel case, and whether the document writes them in snake case.
+    snakes: Vec<(String, bool)>,
     diagnostics: Vec<Diagnostic>,
     /// The time, in seconds since 1970.
     pub now: u64,
@@ -100,7 +102,17 @@ impl Cx {
     #[must_use]
     pub fn new(body: Body, now: u64, ids: Ids) -> Self {
         let places = vec![(Place(0), Step::Key(""))];
-        Self { body, places, here: Place(0), settings: Setting::places, said: None, diagnostics: Vec::new(), now, ids }
+        Self {
+            body,
+            places,
+            here: Place(0),
+            settings: Setting::places,
+            said: None,
+            snakes: Vec::new(),
+            diagnostics: Vec::new(),
+            now,
+            ids,
+        }
     }
 
     /// Tells where the document says its settings. A frontend begins with it.
@@ -213,7 +225,48 @@ impl Cx {
         if !key.is_empty() {
             push_key(key, &mut path);
         }
-        self.diagnostics.push(Diagnostic { code, place: path, message: message.into() });
+        let place = self.spelled(path);
+        self.diagnostics.push(Diagnostic { code, place, message: message.into() });
+    }
+
+    /// A path with its names as the document writes them: Gemini's clients write `functionDeclarations` or
+    /// `function_declarations`, as they please, and few write both.
+    fn spelled(&mut self, path: String) -> String {
+        if !path.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return path;
+        }
+        let mut out = String::with_capacity(path.len() + 8);
+        for (index, step) in path.split('.').enumerate() {
+            if index > 0 {
+                out.push('.');
+            }
+            let name = step.split('[').next().unwrap_or_default();
+            if self.is_snake(name) {
+                out.push_str(&snake_case(name));
+                out.push_str(step.get(name.len()..).unwrap_or_default());
+            } else {
+                out.push_str(step);
+            }
+        }
+        out
+    }
+
+    fn is_snake(&mut self, name: &str) -> bool {
+        if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return false;
+        }
+        if let Some((_, is_snake)) = self.snakes.iter().find(|(other, _)| other == name) {
+            return *is_snake;
+        }
+        let body = self.body.as_str();
+        let is_snake = body.contains(&format!("\"{}\"", snake_case(name))) && !body.contains(&format!("\"{name}\""));
+        self.snakes.push((name.to_owned(), is_snake));
+        is_snake
+    }
+
+    /// Reports losses that were found elsewhere.
+    pub fn report_all(&mut self, losses: Vec<Diagnostic>) {
+        self.diagnostics.extend(losses);
     }
 
     /// Reports a loss at the field `key` of where we are.
@@ -277,7 +330,8 @@ impl Cx {
     fn said(&mut self, path: &str) -> Option<&str> {
         const DEEPEST: usize = 3;
         let said = self.said.get_or_insert_with(|| crate::json::paths(self.body.as_str(), DEEPEST));
-        said.iter().find(|said| is_spelled(said, path)).map(String::as_str)
+        let exact = said.iter().find(|said| *said == path);
+        exact.or_else(|| said.iter().find(|said| reads_alike(said, path))).map(String::as_str)
     }
 
     /// Reports each extension that an upstream of `dialect` cannot be told. A backend calls it for every node.
@@ -292,8 +346,7 @@ impl Cx {
                 self.report(field.loss, self.around(place), path.trim_start_matches('.'), what);
                 continue;
             }
-            let spelled = if place.0 == 0 { self.said(path).map(ToOwned::to_owned) } else { None };
-            self.report(field.loss, place, spelled.as_deref().unwrap_or(path), what);
+            self.report(field.loss, place, path, what);
         }
     }
 
@@ -402,12 +455,23 @@ impl Cx {
     }
 }
 
-/// Whether `said` is `path`: Gemini's clients write `top_k` or `topK`, as they please.
-fn is_spelled(said: &str, path: &str) -> bool {
-    let letters = |text: &str| -> Vec<u8> {
-        text.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase()).collect()
-    };
-    said == path || letters(said) == letters(path)
+fn snake_case(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+/// Whether two paths are one: Gemini's clients write `top_k` or `topK`, as they please.
+fn reads_alike(one: &str, other: &str) -> bool {
+    fn letters(text: &str) -> impl Iterator<Item = u8> {
+        text.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
+    }
+    letters(one).eq(letters(other))
 }
 
 fn push_key(key: &str, out: &mut String) {
@@ -415,4 +479,40 @@ fn push_key(key: &str, out: &mut String) {
         out.push('.');
     }
     out.push_str(key);
+}
+
+/// Losses of an answer, each once: what an encoder gathers, which has no [`Cx`].
+#[derive(Clone, Debug, Default)]
+pub struct Losses(Vec<Diagnostic>);
+
+impl Losses {
+    /// Notes a loss.
+    pub fn add(&mut self, code: &'static Code, place: &str, message: impl Into<String>) {
+        let loss = Diagnostic { code, place: place.to_owned(), message: message.into() };
+        if !self.0.contains(&loss) {
+            self.0.push(loss);
+        }
+    }
+
+    /// Notes each extension that a client of `dialect` cannot be told.
+    pub fn extensions(&mut self, extensions: &Extensions, dialect: &str) {
+        if extensions.dialect() == Some(dialect) {
+            return;
+        }
+        for field in extensions.fields() {
+            self.add(field.loss, &field.name, format!("{dialect} has no such field"));
+        }
+    }
+
+    /// Notes that an opaque part of another dialect is told in words, or left out.
+    pub fn opaque(&mut self, part: &Opaque, dialect: &str) {
+        let what = if part.words.is_some() { "is told in words" } else { "is left out" };
+        self.add(part.loss, "", format!("{} of {} {what} for {dialect}", part.kind, part.dialect));
+    }
+
+    /// Takes what was noted.
+    #[must_use]
+    pub fn take(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.0)
+    }
 }

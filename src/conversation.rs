@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::context::Cx;
 use crate::diagnostics::codes;
-use crate::ir::{Message, Part, Role, Text, TextPart, ToolCall, ToolResult};
+use crate::ir::{Message, Meta, Part, Role, Text, TextPart, ToolCall, ToolResult};
 
 /// A turn of a conversation: what a backend writes as one message.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +50,48 @@ pub fn turns<'a>(cx: &mut Cx, messages: &'a [Message], join: bool) -> Vec<Turn<'
     unanswered.retain(|call| results.has(&call.id, 0));
     if !unanswered.is_empty() {
         answer(cx, &mut unanswered, &mut results, 0, messages, &mut out);
+    }
+    out
+}
+
+/// Turns for an upstream that takes no media from the assistant: what the model once made is shown to it in the user's next
+/// turn, behind the results. Media that are `meant` stay: a client of the upstream's own dialect put them there.
+#[must_use]
+pub fn without_assistant_media<'a>(
+    cx: &mut Cx,
+    turns: Vec<Turn<'a>>,
+    is_meant: impl Fn(&Meta) -> bool,
+) -> Vec<Turn<'a>> {
+    let is_moved = |part: &Part| matches!(part, Part::Media(media) if !is_meant(&media.meta));
+    let mut out: Vec<Turn<'a>> = Vec::with_capacity(turns.len());
+    let mut moved: Vec<Cow<'a, Part>> = Vec::new();
+    for mut turn in turns {
+        if turn.role == Role::User {
+            let behind = turn.parts.iter().take_while(|part| matches!(***part, Part::ToolResult(_))).count();
+            turn.parts.splice(behind..behind, moved.drain(..));
+        } else if let (false, Some(before)) = (moved.is_empty(), out.last()) {
+            let message = before.message;
+            out.push(Turn { role: Role::User, name: None, parts: std::mem::take(&mut moved), message });
+        }
+        if turn.role == Role::Assistant {
+            let (media, rest) = turn.parts.into_iter().partition(|part| is_moved(part));
+            (moved, turn.parts) = (media, rest);
+            for part in &moved {
+                let what = "what the model made is shown to it in the user's turn";
+                cx.report(&codes::ASSISTANT_MEDIA_MOVED, part.meta().place, "", what);
+            }
+        }
+        let message = turn.message;
+        if !turn.parts.is_empty() || moved.is_empty() {
+            out.push(turn);
+        } else if out.is_empty() {
+            // Nobody said anything before: the user shows it.
+            out.push(Turn { role: Role::User, name: None, parts: std::mem::take(&mut moved), message });
+        }
+    }
+    if let (false, Some(last)) = (moved.is_empty(), out.last()) {
+        let message = last.message;
+        out.push(Turn { role: Role::User, name: None, parts: moved, message });
     }
     out
 }
@@ -138,7 +180,7 @@ fn no_result(call: &ToolCall) -> ToolResult {
         kind: call.kind,
         content: vec![Part::Text(words)],
         error: true,
-        meta: crate::ir::Meta::at(call.meta.place),
+        meta: Meta::at(call.meta.place),
     }
 }
 

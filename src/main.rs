@@ -271,6 +271,9 @@ What a translation loses or changes is reported by a code, in the header `x-any-
 request before anything is sent. Set levels in the configuration: `\"diagnostics\": {\"sampling-dropped\": \"deny\"}`. The
 request header `x-any-api-strict: 1` makes every warning a refusal.
 
+What the answer loses on its way to the client is told in the same places; it is never refused, as there is an answer by then. The
+head of a streamed answer is gone before its losses are known: they are in the log line that ends the request.
+
 This page is made by `any-api codes --markdown`.
 
 | code | level | meaning |

@@ -476,6 +476,7 @@ impl Plan {
             &self.request_id,
             asked,
             raised.memo,
+            self.levels.clone(),
             diagnostics,
             trace,
             self.keep.clone(),
@@ -508,7 +509,7 @@ impl Plan {
 
     /// A count of the prompt's tokens: an estimate, marked as one.
     fn count(&self, request: &ir::Request, answer_field: &'static str) -> http::Response {
-        let count = serde_json::json!({ answer_field: tokens::estimate(request) });
+        let count = serde_json::json!({ answer_field: tokens::estimate(request, "") });
         let mut response = http::Response::json(200, count.to_string().into_bytes());
         response.headers.set("x-any-api-estimate", "tokens");
         dress(response, &self.request_id)

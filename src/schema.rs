@@ -201,8 +201,9 @@ const GEMINI_KEYWORDS: [&str; 21] = [
 /// nobody promises that an answer keeps to them.
 const GEMINI_UNPROMISED: [&str; 4] = ["minLength", "maxLength", "pattern", "uniqueItems"];
 
-/// Keywords that ask for nothing: they go without a word.
-const SILENT: [&str; 4] = ["$schema", "$comment", "$vocabulary", "definitions"];
+/// Keywords that ask for nothing: they go without a word. `strict` is none of JSON Schema's; a client library (`ruby_llm`) puts
+/// its option of tools a level too deep, where no vendor reads it.
+const SILENT: [&str; 5] = ["$schema", "$comment", "$vocabulary", "definitions", "strict"];
 
 /// Keywords that can be said in the description.
 const TELLABLE: [&str; 9] = [

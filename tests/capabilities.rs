@@ -109,6 +109,7 @@ fn gemini_thinks_as_its_page_says() {
         assert_eq!((takes.off, takes.thinks_unasked), (Some(can_be_off), Some(thinks)), "{model}");
         let old = [takes.signatures, takes.media_in_results, takes.media_resolution, takes.hosted_with_functions];
         assert_eq!(old, [Some(false); 4], "{model}");
+        assert_eq!(takes.media_urls, Some(false), "{model}");
     }
     for (model, levels, default) in [
         ("gemini-3-flash-preview", flash, High),
@@ -126,6 +127,7 @@ fn gemini_thinks_as_its_page_says() {
         assert_eq!((takes.budget, takes.off), (Some(Budget::Refused), Some(Extent::Never)), "{model}");
         let new = [takes.signatures, takes.media_in_results, takes.media_resolution, takes.hosted_with_functions];
         assert_eq!(new, [Some(true); 4], "{model}");
+        assert_eq!(takes.media_urls, Some(true), "{model}");
     }
 }
 

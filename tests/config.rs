@@ -1,7 +1,7 @@
 //! `ANY_API_CONFIG`: what is read, what is refused and in which words, and which upstream a name stands for.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "a test may fail so")]
 
-use any_api::config::{Config, Problem, Timeouts};
+use any_api::config::{Config, Problem, Store, Timeouts};
 use any_api::diagnostics::{Level, codes};
 use any_api::error::Kind;
 use any_api::ir::{Delivery, Effort};
@@ -539,9 +539,29 @@ fn keys_of_later_versions_are_not_taken_in_silence() {
         let text = provider(&format!("{key}: {{}}"));
         assert_eq!(problems(&text), [format!("providers.up.{key}: is not supported yet by this version")]);
     }
-    for key in ["keys", "store", "limits", "explorer"] {
+    for key in ["keys", "limits", "explorer"] {
         let text = provider("").replacen('{', &format!("{{ {key}: {{}}, "), 1);
         assert_eq!(problems(&text), [format!("{key}: is not supported yet by this version")]);
+    }
+}
+
+#[test]
+fn how_conversations_are_kept_is_read() {
+    let with = |store: &str| provider("").replacen('{', &format!("{{ store: {store}, "), 1);
+    assert_eq!(read(&provider("")).store, None);
+    assert_eq!(read(&with("{}")).store, Some(Store::default()));
+    let given = read(&with("{ ttlSeconds: 60, maxBytes: 2, maxTotalBytes: 3, path: ' kept.sqlite ' }"));
+    let path = Some("kept.sqlite".to_owned());
+    assert_eq!(given.store, Some(Store { ttl_seconds: 60, max_bytes: 2, max_total_bytes: 3, path }));
+    for (store, message) in [
+        ("5", "store: expected an object, found a number"),
+        ("{ ttlSecond: 60 }", "store.ttlSecond: there is no such key; did you mean `ttlSeconds`?"),
+        ("{ ttlSeconds: 59 }", "store.ttlSeconds: must be at least 60, which Workers KV insists on"),
+        ("{ maxBytes: 26214401 }", "store.maxBytes: must be at most 26214400, which is what Workers KV takes"),
+        ("{ maxTotalBytes: 0 }", "store.maxTotalBytes: expected a whole number of at least 1, found another number"),
+        ("{ path: '' }", "store.path: is empty; leave it out to keep conversations in memory"),
+    ] {
+        assert_eq!(problems(&with(store)), [message]);
     }
 }
 
@@ -631,7 +651,7 @@ fn everything_wrong_is_told_at_once() {
     assert_eq!(
         told(&config.problems),
         [
-            "surprise: there is no such key; the keys are `version`, `providers`, `aliases`, `diagnostics` and `debug`",
+            "surprise: there is no such key; the keys are `version`, `providers`, `aliases`, `diagnostics`, `debug` and `store`",
             "providers.bad.baseURL: must begin with `https://` or `http://`",
             "providers.bad.apiKey: expected a string, found a number",
             "providers.bad.models.a.upstreamModel: expected a string, found a number",

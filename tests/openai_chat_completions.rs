@@ -434,6 +434,26 @@ fn spellings_depend_on_the_upstream() {
 }
 
 #[test]
+fn of_many_cache_marks_the_last_are_sent() {
+    let marked = |text: &str| {
+        let meta = Meta { cache: Some(ir::CacheMark { ttl: None }), ..Meta::default() };
+        Part::Text(ir::TextPart { text: text.into(), meta, ..ir::TextPart::default() })
+    };
+    let texts = ["one", "two", "three", "four", "five", "six"];
+    let request = ir::Request {
+        messages: vec![message(ir::Role::User, texts.into_iter().map(marked).collect())],
+        ..ir::Request::default()
+    };
+    let mut relative = target();
+    relative.settings = json!({"cacheMarks": "cache_control"}).as_object().unwrap().clone();
+    let (got, losses) = raise(&mut context(""), &request, &relative);
+    let parts = got["messages"][0]["content"].as_array().unwrap();
+    let is_marked: Vec<bool> = parts.iter().map(|part| part.get("cache_control").is_some()).collect();
+    assert_eq!(is_marked, [false, false, true, true, true, true]);
+    assert_eq!(losses, [codes::CACHE_HINT_LOST.name; 2]);
+}
+
+#[test]
 fn endpoints() {
     let send = |target: &Target| BACKEND.endpoint(target, ir::Delivery::Whole, &[]);
     let mut target = Target { api_key: Some("k".into()), ..target() };

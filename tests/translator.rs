@@ -6,7 +6,7 @@ mod support;
 
 use any_api::error::Error;
 use any_api::http;
-use any_api::pipeline::{Heard, Opening, Plan, Stage, Step, Translator};
+use any_api::pipeline::{DumpKind, Heard, Opening, Plan, Stage, Step, Translator};
 use any_api::quirks::Quirks;
 use support::ways;
 
@@ -98,4 +98,26 @@ fn a_silence_is_bridged() {
         hear(&mut later, Heard::End);
         assert_eq!(hear(&mut later, Heard::Silence).1, "");
     }
+}
+
+#[test]
+fn what_an_answer_lost_is_told_in_its_head() {
+    let document = r#"{ "model": "up.m", "max_tokens": 9, "messages": [{ "role": "user", "content": "Hi" }] }"#;
+    let answer = r#"{ "candidates": [{ "content": { "parts": [
+        { "executableCode": { "language": "PYTHON", "code": "print(4)" } }, { "text": "4" }
+    ] }, "finishReason": "STOP" }] }"#;
+    let finish = |dump| {
+        let (frontend, backend) = (ways::frontend("claude"), ways::backend("gemini"));
+        let target = ways::target("m");
+        let plan = Plan::offline(frontend, backend, target, Quirks::default(), document.to_owned(), dump).unwrap();
+        let Step::Send { reply, .. } = plan.raise(0) else { panic!("nothing is sent") };
+        let Stage::Collect(mut collector) = reply.head(200, http::Headers::new()) else { panic!("it is a stream") };
+        collector.finish(answer.as_bytes().to_vec())
+    };
+    let told = finish(None);
+    assert_eq!(told.headers.get("x-any-api-diagnostics"), Some("content-as-text"));
+    let dumped: serde_json::Value = serde_json::from_slice(&finish(Some(DumpKind::Response)).body).unwrap();
+    let lost = dumped.pointer("/diagnostics/0").unwrap();
+    assert_eq!(lost["code"], "content-as-text", "{dumped}");
+    assert_eq!(lost["message"], "executableCode of gemini is told in words for claude");
 }

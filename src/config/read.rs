@@ -73,6 +73,7 @@ const CAPABILITIES: Keys = Keys {
         "hostedWithFunctions",
         "mediaInResults",
         "mediaResolution",
+        "mediaUrls",
         "prefill",
         "systemTurns",
         "developerRole",

@@ -49,6 +49,8 @@ pub mod marks {
     pub const SYSTEM_TURN: &str = "mark.system_turn";
     /// At the first or the last message: the client lets the assistant begin the conversation, or began its answer.
     pub const ASSISTANT_EDGE: &str = "mark.assistant_edge";
+    /// At a picture or document of the assistant's: the client put it there.
+    pub const ASSISTANT_MEDIA: &str = "mark.assistant_media";
     /// At a text: nothing but white space, which the API takes between its own cited texts and refuses elsewhere.
     pub const BLANK: &str = "mark.blank";
     /// At the request: an effort, but no word about `thinking`.

@@ -40,6 +40,8 @@ pub const STREAM_FORM: &str = "wire.stream";
 pub const LIMIT_FORM: &str = "wire.max_tokens";
 /// Whether `stop` was a string or a list.
 pub const STOP_FORM: &str = "wire.stop";
+/// The seed stood in `random_seed`, Mistral's name for it.
+pub const SEED_FORM: &str = "wire.seed";
 /// The client asked for `top_k`, which only relatives know.
 pub const TOP_K_FORM: &str = "wire.top_k";
 /// The client said aloud that it wants no token beside the chosen one.
@@ -267,19 +269,6 @@ pub fn split_data_url(url: &str) -> Option<(&str, &str)> {
     let (head, data) = rest.split_once(',')?;
     let (mime, encoding) = head.rsplit_once(';')?;
     encoding.eq_ignore_ascii_case("base64").then_some((mime, data))
-}
-
-/// The media type that the first bytes of a file tell, read from its base64.
-#[must_use]
-pub fn mime_of_base64(data: &str) -> Option<&'static str> {
-    const BEGINNINGS: [(&str, &str); 5] = [
-        ("iVBORw0KGgo", "image/png"),
-        ("/9j/", "image/jpeg"),
-        ("R0lGOD", "image/gif"),
-        ("UklGR", "image/webp"),
-        ("JVBERi", "application/pdf"),
-    ];
-    BEGINNINGS.into_iter().find(|(beginning, _)| data.starts_with(beginning)).map(|(_, mime)| mime)
 }
 
 /// The media type of an `input_audio.format`.

@@ -11,6 +11,7 @@ pub use openai_chat_completions::OpenaiChatCompletions;
 pub use openai_responses::OpenaiResponses;
 
 use crate::context::{Cx, Ids};
+use crate::diagnostics::Diagnostic;
 use crate::error::{Error, Result};
 use crate::http;
 use crate::ir;
@@ -132,7 +133,7 @@ impl Asked {
             include_usage: false,
             hide_reasoning: request.reasoning.visibility == Some(ir::Visibility::Hidden),
             repeat: Vec::new(),
-            input_estimate: tokens::estimate(request),
+            input_estimate: tokens::estimate(request, &request.model),
             now: cx.now,
             ids: cx.ids.fork(),
             kept_as: None,
@@ -208,6 +209,9 @@ pub trait Encoder: Send {
     fn finish(&mut self, out: &mut Vec<u8>) {
         let _ = out;
     }
+
+    /// Takes what the client's dialect could not say so far: the same as [`Frontend::render`] reports of the whole answer.
+    fn take_losses(&mut self) -> Vec<Diagnostic>;
 
     /// The answer as a whole, once all of it was told, in a dialect whose answers are kept.
     fn whole(&self) -> Option<Vec<u8>> {

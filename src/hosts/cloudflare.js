@@ -1,18 +1,31 @@
-// The Worker's entry point: hands each request to the WebAssembly (`fetch` in cloudflare.rs).
+// The Worker's entry point: moves the bytes between the client, the WebAssembly and the upstream. What to do with them is
+// the WebAssembly's to say, by an `Exchange` for each request (cloudflare.rs).
 //
 // A panic, an overflowing stack or exhausted memory ends the WebAssembly instance with everything in it. wasm-bindgen's
-// glue starts a new one for the next request, but the promises of the requests under way would never settle, and their
-// clients would wait until the runtime notices. So they are answered here, at once.
-import * as wasm from "any-api-wasm";
+// glue starts a new one for the next request; exchanges of the old one then throw whatever they are asked, so their clients
+// are told at once, or their streams cut. Only a promise of the WebAssembly's own would never settle: see `alive`.
+import { Exchange, Step } from "any-api-wasm";
 
-const underWay = new Set();
+/** How long the end of an answer waits for its turn to be kept, in milliseconds. */
+const KEEPING = 2_000;
+
+/** Rejects what waits for a promise of the WebAssembly. */
+const waiting = new Set();
 
 addEventListener("error", ({ error }) => {
   // A RangeError is an overflowing stack.
   if (!(error instanceof WebAssembly.RuntimeError || error instanceof RangeError)) return;
-  for (const fail of underWay) fail(error);
-  underWay.clear();
+  for (const fail of waiting) fail(error);
+  waiting.clear();
 });
+
+/** A promise of the WebAssembly, which also settles when its instance dies. */
+function alive(promise) {
+  let fail;
+  const died = new Promise((_, reject) => (fail = reject));
+  waiting.add(fail);
+  return Promise.race([promise, died]).finally(() => waiting.delete(fail));
+}
 
 /** The refusal in the client's dialect. */
 function failure(request) {
@@ -26,18 +39,191 @@ function failure(request) {
   return Response.json(body, { status: 500 });
 }
 
+/** Headers as lines: a name, its value, the next name. One string crosses over for a tenth of what they cost one by one. */
+function lines(headers) {
+  let out = "";
+  for (const [name, value] of headers) out += `${name}\n${value}\n`;
+  return out;
+}
+
+/** The headers that lines tell. */
+function headersOf(lines) {
+  const all = lines.split("\n");
+  const out = [];
+  for (let at = 0; at + 1 < all.length; at += 2) out.push([all[at], all[at + 1]]);
+  return out;
+}
+
+const head = (exchange) => ({ status: exchange.status(), headers: headersOf(exchange.headers()) });
+
+/** The answer that an exchange has come to. */
+function whole(exchange) {
+  const response = new Response(exchange.body(), head(exchange));
+  exchange.free();
+  return response;
+}
+
+/** Keeps a turn, also if the client leaves in between; waits for it a little. */
+async function keep(exchange, env, context) {
+  const kept = alive(exchange.keep(env));
+  context.waitUntil(kept);
+  let timer;
+  await Promise.race([kept, new Promise((resolve) => (timer = setTimeout(resolve, KEEPING)))]);
+  clearTimeout(timer);
+}
+
+/** Goes off when something is due. It is set anew then, and not at every chunk: what is due may have moved meanwhile. */
+class Alarm {
+  constructor(exchange) {
+    this.exchange = exchange;
+    this.rang = new Promise((resolve) => (this.wake = resolve));
+    this.set();
+  }
+
+  set() {
+    this.timer = setTimeout(() => this.ring(), this.exchange.wait(Date.now()));
+  }
+
+  ring() {
+    const told = this.exchange.ring(Date.now());
+    const goesOn = [Step.Hear, Step.Stream].includes(this.exchange.step());
+    if (goesOn) this.set();
+    if (told || !goesOn) (this.tell ?? this.wake)(told, goesOn);
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+  }
+}
+
+/** Reads a whole body as if it were a stream of one piece. */
+function wholeReader(response) {
+  let read = false;
+  return {
+    async read() {
+      if (read) return { done: true };
+      read = true;
+      return { done: false, value: new Uint8Array(await response.arrayBuffer()) };
+    },
+    cancel: async () => {},
+  };
+}
+
+/** Sends the request of an exchange, and answers with what comes of it. */
+async function send(exchange, request, env, context) {
+  const url = exchange.url();
+  // Redirects are not followed: a key must not go where the configuration does not say.
+  const init = { method: exchange.method(), headers: headersOf(exchange.headers()), body: exchange.body(), redirect: "manual", signal: request.signal };
+  exchange.sent();
+  const alarm = new Alarm(exchange);
+  let response;
+  try {
+    response = await Promise.race([fetch(url, init), alarm.rang]);
+    if (response) {
+      exchange.head(response.status, lines(response.headers), Date.now());
+    }
+  } catch (error) {
+    exchange.fail(String(error), Date.now());
+  }
+  if (exchange.step() === Step.PassThrough) {
+    alarm.stop();
+    // Handed through untouched the runtime moves the bytes by itself, which costs a tenth; it also means that its body is
+    // out of our sight, and of the time limits.
+    const answer = new Response(response.body, head(exchange));
+    exchange.free();
+    return answer;
+  }
+  const body = response?.body;
+
+  // What is known to be whole is read at once, for a third of the price.
+  const reader = body && (exchange.takesWhole() ? wholeReader(response) : body.getReader());
+  let over = false;
+  const finish = () => {
+    over = true;
+    alarm.stop();
+  };
+  let hearing = null;
+  /** What the client is to read when the next piece of the upstream's body has come, if anything. */
+  const hear = async () => {
+    try {
+      const { done, value } = reader ? await reader.read() : { done: true };
+      if (over) return undefined;
+      return done ? exchange.end(Date.now()) : exchange.hear(value, Date.now());
+    } catch (error) {
+      return over ? undefined : exchange.fail(String(error), Date.now());
+    } finally {
+      hearing = null;
+    }
+  };
+
+  let first;
+  while (exchange.step() === Step.Hear) {
+    hearing ??= hear();
+    first = await Promise.race([hearing, alarm.rang]);
+  }
+  if (exchange.step() !== Step.Stream) {
+    finish();
+    if (hearing) void reader.cancel().catch(() => {});
+    if (exchange.step() === Step.Keep) await keep(exchange, env, context);
+    return whole(exchange);
+  }
+  const stream = new ReadableStream({
+    start(controller) {
+      if (first) controller.enqueue(first);
+      alarm.tell = (told, goesOn) => {
+        if (told) controller.enqueue(told);
+        // What waits for the next piece then gets none.
+        if (!goesOn) void reader?.cancel().catch(() => {});
+      };
+    },
+    // One chunk for the client for each of the upstream that has something to say: chunks are what costs here.
+    async pull(controller) {
+      let told;
+      do told = await (hearing ?? hear());
+      while (!told && !over && exchange.step() === Step.Stream);
+      if (over) return;
+      const goesOn = exchange.step() === Step.Stream;
+      if (!goesOn) finish();
+      if (exchange.step() === Step.Keep) await keep(exchange, env, context);
+      if (told) controller.enqueue(told);
+      if (goesOn) return;
+      controller.close();
+      exchange.free();
+    },
+    // The client has left.
+    async cancel() {
+      finish();
+      await reader?.cancel();
+      exchange.free();
+    },
+  });
+  return new Response(stream, head(exchange));
+}
+
 export default {
   async fetch(request, env, context) {
-    let fail;
-    const failed = new Promise((_, reject) => (fail = reject));
-    underWay.add(fail);
     try {
-      return await Promise.race([wasm.fetch(request, env, context), failed]);
+      const exchange = new Exchange(env, request.method, request.url, lines(request.headers), crypto.randomUUID(), Date.now());
+      for (;;) {
+        switch (exchange.step()) {
+          case Step.Read:
+            exchange.read(new Uint8Array(await request.arrayBuffer()));
+            break;
+          case Step.Recall:
+            await alive(exchange.recall(env));
+            break;
+          case Step.Keep:
+            await keep(exchange, env, context);
+            break;
+          case Step.Send:
+            return await send(exchange, request, env, context);
+          default:
+            return whole(exchange);
+        }
+      }
     } catch (error) {
       console.error("the gateway failed:", error);
       return failure(request);
-    } finally {
-      underWay.delete(fail);
     }
   },
 };

@@ -1,37 +1,27 @@
 //! The Cloudflare Worker.
 //!
-//! It uses the runtime's own request and response types: the `http` crate's would copy every pass-through body through
-//! WebAssembly. An isolate serves many requests at once and shares nothing between them but the configuration.
+//! What costs in the runtime is crossing between JavaScript and WebAssembly, and each promise: more than the translation
+//! itself. So cloudflare.js moves the bytes with the runtime's own means, and an [`Exchange`] says what to do next. It is
+//! called with plain strings and bytes, and none of its calls waits, but for those about the store of conversations.
+//! `docs/adr/0005` has the figures.
 
-use std::cell::{Cell, OnceCell, RefCell};
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::cell::OnceCell;
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll, Waker};
-use std::time::Duration;
 
-use futures_channel::oneshot;
-use futures_util::future::{Either, select};
-use futures_util::{Stream, StreamExt, stream};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use worker::wasm_bindgen::JsCast;
-use worker::wasm_bindgen::JsValue;
-use worker::wasm_bindgen::closure::Closure;
-use worker::{
-    ByteStream, Context, Date, Delay, Env, Fetch, Request, Response, ResponseBody, ResponseBuilder, Result,
-    console_error, console_log, console_warn, event, js_sys, web_sys,
-};
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::wasm_bindgen::{self, JsValue};
+use worker::{Env, console_error, console_log, console_warn, event, js_sys, wasm_bindgen_futures};
 
 use super::kv::Namespace;
 use super::log::JsonLines;
-use crate::config::Timeouts;
 use crate::conversations::{Record, Store};
 use crate::error::{Error, Kind};
 use crate::http;
 use crate::pipeline::{
-    Collector, Due, Gateway, Heard, Lookup, MAX_BODY_BYTES, Moment, Opening, Received, Reply, Stage, Step, Translator,
-    Watch,
+    self, Collector, Due, Gateway, Heard, Inbound, Lookup, MAX_BODY_BYTES, Moment, Opening, Plan, Received, Reply,
+    Stage, Translator, Watch,
 };
 
 thread_local! {
@@ -49,20 +39,6 @@ fn start() {
     };
     // A second start in one isolate, after a panic, finds the subscriber set.
     let _ = tracing_subscriber::registry().with(JsonLines { level: tracing::Level::INFO, write }).try_init();
-}
-
-/// Answers a request. A client that leaves ends the work at once: without that its future would never be dropped, since
-/// the promises it waits for never settle.
-///
-/// # Errors
-/// The runtime refuses what we made of the answer; the entry point then tells the client that the gateway failed.
-#[event(fetch)]
-pub async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
-    let gone = Gone::of(&request);
-    match select(pin!(answer(request, &env, context)), gone).await {
-        Either::Left((response, _)) => response,
-        Either::Right(_) => Response::error("the client has left", 499),
-    }
 }
 
 fn gateway(env: &Env) -> Rc<Gateway> {
@@ -85,376 +61,416 @@ fn setting(env: &Env, name: &str) -> Option<String> {
     value.as_string().or_else(|| js_sys::JSON::stringify(&value).ok()?.as_string())
 }
 
-fn moment() -> Moment {
-    Moment { now: Date::now().as_millis() / 1000, seed: random() }
+/// What the entry point does next with an exchange.
+#[wasm_bindgen]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Reads the client's body, then [`Exchange::read`].
+    Read,
+    /// [`Exchange::recall`].
+    Recall,
+    /// Sends the request that stands in the exchange, then [`Exchange::sent`] and [`Exchange::head`].
+    Send,
+    /// Answers with this head, and the upstream's body untouched.
+    PassThrough,
+    /// Hands on the upstream's body with [`Exchange::hear`] and [`Exchange::end`], until there is something else to do.
+    Hear,
+    /// Begins to answer, and hands on the upstream's body as before; what comes back is for the client, at once.
+    Stream,
+    /// [`Exchange::keep`]; the client may go on from its answer at once, so its end waits a little.
+    Keep,
+    /// Answers; after a stream, ends it.
+    Answer,
 }
 
-/// A number that nobody can guess: a UUID, which has 122 bits of chance.
-fn random() -> u128 {
-    let of = |object: &JsValue, name: &str| js_sys::Reflect::get(object, &JsValue::from(name)).ok();
-    let uuid = of(&js_sys::global(), "crypto").and_then(|crypto| {
-        let make: js_sys::Function = of(&crypto, "randomUUID")?.dyn_into().ok()?;
-        make.call0(&crypto).ok()?.as_string()
-    });
-    let digits = uuid.unwrap_or_default().replace('-', "");
-    u128::from_str_radix(&digits, 16).unwrap_or_default()
+/// A request and its answer.
+#[wasm_bindgen(wasm_bindgen = ::worker::wasm_bindgen)]
+#[derive(Debug)]
+pub struct Exchange {
+    gateway: Rc<Gateway>,
+    state: State,
+    watch: Option<Watch>,
+    /// A turn that is to be kept.
+    record: Option<Record>,
 }
 
-async fn answer(mut request: Request, env: &Env, context: Context) -> Result<Response> {
-    let gateway = gateway(env);
-    let memory = Memory::of(&gateway, env, context);
-    let head = head(&request)?;
-    let inbound = match gateway.receive(&head, moment()) {
-        Received::Answer(response) => return whole(response),
-        Received::Kept(lookup) => return whole(memory.look_up(*lookup).await),
-        Received::Body(inbound) => inbound,
-    };
-    let length = head.headers.get("content-length").and_then(|length| length.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAX_BODY_BYTES) {
-        let message = format!("the body is larger than {MAX_BODY_BYTES} bytes");
-        return whole(inbound.refuse(&Error::new(Kind::TooLarge, message)));
-    }
-    let body = request.bytes().await?;
-    let mut plan = match gateway.plan(*inbound, body) {
-        Ok(plan) => plan,
-        Err(refusal) => return whole(refusal),
-    };
-    while let Some(name) = plan.need() {
-        plan = match plan.meet(memory.namespace.get(&name).await) {
-            Ok(plan) => plan,
-            Err(refusal) => return whole(refusal),
+#[derive(Debug)]
+enum State {
+    Body(Box<Inbound>),
+    Lookup(Box<Lookup>),
+    /// The plan needs the record of this name.
+    Needs(Box<Plan>, String),
+    Send(Box<http::Request>, Box<Reply>),
+    Sent(Box<Reply>),
+    PassThrough(http::Response),
+    Collect(Box<Collector>, Vec<u8>),
+    Translate(Box<Translator>),
+    Answer(http::Response),
+    /// There was a panic in between, or the entry point has lost its way.
+    Lost,
+}
+
+#[wasm_bindgen(wasm_bindgen = ::worker::wasm_bindgen)]
+impl Exchange {
+    /// A request has come. `headers` are lines: a name, its value, the next name. `random` is a UUID; `now` is in
+    /// milliseconds, as in all that follows.
+    #[must_use]
+    #[wasm_bindgen(constructor)]
+    pub fn new(env: &Env, method: String, url: &str, headers: &str, random: &str, now: f64) -> Self {
+        let gateway = gateway(env);
+        let (path, query) = split(url);
+        let request = http::Request {
+            method,
+            url: path.to_owned(),
+            query: query.to_owned(),
+            headers: fields(headers),
+            body: Vec::new(),
         };
-    }
-    match plan.raise(0) {
-        Step::Answer(response) => whole(response),
-        Step::Answered { chunks, reply } => answered(chunks, *reply, &memory).await,
-        Step::Send { request, timeouts, reply } => send(&request, timeouts, *reply, memory).await,
-    }
-}
-
-/// Where conversations are kept, and what lets that outlive the request.
-struct Memory {
-    namespace: Namespace,
-    context: Context,
-}
-
-/// How long the end of an answer waits for its turn to be kept, in milliseconds.
-const KEEPING_MS: u64 = 2_000;
-
-impl Memory {
-    fn of(gateway: &Gateway, env: &Env, context: Context) -> Self {
-        let namespace = if gateway.store().is_some() { Namespace::bound(env) } else { Namespace::default() };
-        Self { namespace, context }
-    }
-
-    async fn look_up(&self, lookup: Lookup) -> http::Response {
-        let Some(name) = lookup.name() else { return lookup.answer(Ok(None)) };
-        let mut found = self.namespace.get(name).await;
-        if lookup.deletes()
-            && let Ok(Some(_)) = &found
-            && let Err(error) = self.namespace.delete(name).await
-        {
-            found = Err(error);
-        }
-        lookup.answer(found)
-    }
-
-    /// Keeps a turn, also if the client leaves in between; waits for it a little, since the client may go on from it at
-    /// once.
-    async fn keep(&self, record: Option<Record>) {
-        let Some(record) = record else { return };
-        let namespace = self.namespace.clone();
-        let (kept, waits) = oneshot::channel::<()>();
-        self.context.wait_until(async move {
-            if let Err(error) = namespace.put(record).await {
-                tracing::error!(%error, "a conversation is not kept");
-            }
-            drop(kept);
-        });
-        select(waits, Delay::from(Duration::from_millis(KEEPING_MS))).await;
-    }
-}
-
-fn head(request: &Request) -> Result<http::Request> {
-    let url = request.url()?;
-    Ok(http::Request {
-        method: request.method().to_string(),
-        url: url.path().to_owned(),
-        query: url.query().unwrap_or_default().to_owned(),
-        headers: request.headers().entries().collect(),
-        body: Vec::new(),
-    })
-}
-
-async fn send(request: &http::Request, timeouts: Timeouts, reply: Reply, memory: Memory) -> Result<Response> {
-    let mut watch = Watch::new(timeouts, now());
-    let fetched = match outgoing(request) {
-        Ok(request) => in_time(&mut watch, Fetch::Request(request).send()).await,
-        Err(error) => Ok(Err(error)),
-    };
-    let response = match fetched {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => return whole(reply.unreachable(&unreachable(&error))),
-        Err(error) => return whole(reply.unreachable(&error)),
-    };
-    let status = response.status_code();
-    let headers = response.headers().entries().collect();
-    match reply.head(status, headers) {
-        Stage::Answer(response) => whole(response),
-        Stage::PassThrough(head) => {
-            // Handed through untouched the runtime moves the bytes by itself, which costs a tenth; it also means that its
-            // body is out of our sight, and of the time limits.
-            let (_, body) = response.into_parts();
-            Ok(builder(&head)?.body(body))
-        }
-        Stage::Collect(collector) => {
-            let exchange = Exchange { watch, body: chunks(response)? };
-            whole(collect(exchange, *collector, &memory).await)
-        }
-        Stage::Translate(translator) => open(Exchange { watch, body: chunks(response)? }, translator, memory).await,
-    }
-}
-
-/// Waits for headers, no longer than the limits allow.
-async fn in_time<T>(watch: &mut Watch, headers: impl Future<Output = T>) -> Result<T, Error> {
-    let mut headers = pin!(headers);
-    loop {
-        match select(headers.as_mut(), timer(watch)).await {
-            Either::Left((out, _)) => return Ok(out),
-            Either::Right(_) => {
-                if let Some(Due::GiveUp(error)) = watch.due(now()) {
-                    return Err(error);
+        let seed = u128::from_str_radix(&random.replace('-', ""), 16).unwrap_or_default();
+        let state = match gateway.receive(&request, Moment { now: milliseconds(now) / 1000, seed }) {
+            Received::Answer(response) => State::Answer(response),
+            Received::Kept(lookup) => State::Lookup(lookup),
+            Received::Body(inbound) => {
+                let length = request.headers.get("content-length").and_then(|length| length.parse::<usize>().ok());
+                if length.is_some_and(|length| length > MAX_BODY_BYTES) {
+                    let message = format!("the body is larger than {MAX_BODY_BYTES} bytes");
+                    State::Answer(inbound.refuse(&Error::new(Kind::TooLarge, message)))
+                } else {
+                    State::Body(inbound)
                 }
             }
+        };
+        Self { gateway, state, watch: None, record: None }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        if self.record.is_some() {
+            return Step::Keep;
+        }
+        match &self.state {
+            State::Body(_) => Step::Read,
+            State::Lookup(_) | State::Needs(..) => Step::Recall,
+            State::Send(..) => Step::Send,
+            State::PassThrough(_) => Step::PassThrough,
+            State::Translate(translator) if translator.has_begun() => Step::Stream,
+            State::Sent(_) | State::Collect(..) | State::Translate(_) => Step::Hear,
+            State::Answer(_) | State::Lost => Step::Answer,
         }
     }
-}
 
-/// Is done when something may be due. One for each wait: a timer of the runtime wakes only the task that first asked for it.
-fn timer(watch: &Watch) -> Delay {
-    // The runtime takes milliseconds of 31 bits; who wakes too early looks again.
-    let wait = watch.next().saturating_sub(now()).min(1 << 30);
-    Delay::from(Duration::from_millis(wait))
-}
+    /// The client's body.
+    pub fn read(&mut self, body: Vec<u8>) {
+        let State::Body(inbound) = self.take() else { return };
+        self.state = match self.gateway.plan(*inbound, body) {
+            Ok(plan) => self.planned(plan),
+            Err(refusal) => State::Answer(refusal),
+        };
+    }
 
-fn now() -> u64 {
-    Date::now().as_millis()
-}
+    /// Looks up in the store what is wanted of it.
+    pub async fn recall(&mut self, env: Env) {
+        let namespace = self.namespace(&env);
+        self.state = match self.take() {
+            State::Lookup(lookup) => State::Answer(look_up(&namespace, *lookup).await),
+            State::Needs(plan, name) => match plan.meet(namespace.get(&name).await) {
+                Ok(plan) => self.planned(plan),
+                Err(refusal) => State::Answer(refusal),
+            },
+            other => other,
+        };
+    }
 
-/// The chunks of a body.
-type Chunks = Pin<Box<dyn Stream<Item = Result<Vec<u8>>>>>;
+    /// Keeps what is to be kept.
+    pub fn keep(&mut self, env: &Env) -> js_sys::Promise {
+        let (namespace, record) = (self.namespace(env), self.record.take());
+        wasm_bindgen_futures::future_to_promise(async move {
+            if let Some(record) = record
+                && let Err(error) = namespace.put(record).await
+            {
+                tracing::error!(%error, "a conversation is not kept");
+            }
+            Ok(JsValue::UNDEFINED)
+        })
+    }
 
-fn chunks(mut response: Response) -> Result<Chunks> {
-    Ok(match response.body() {
-        ResponseBody::Empty => stream::empty().boxed_local(),
-        ResponseBody::Body(_) | ResponseBody::Stream(_) => {
-            let body: ByteStream = response.stream()?;
-            body.boxed_local()
+    /// Where the request goes.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match &self.state {
+            State::Send(request, _) => request.url.clone(),
+            _ => String::new(),
         }
-    })
-}
+    }
 
-/// An upstream that answers, held to its time limits. Dropping it cancels the answer.
-struct Exchange {
-    watch: Watch,
-    body: Chunks,
+    /// How it goes there.
+    #[must_use]
+    pub fn method(&self) -> String {
+        match &self.state {
+            State::Send(request, _) => request.method.clone(),
+            _ => String::new(),
+        }
+    }
+
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        let status = match &self.state {
+            State::PassThrough(response) | State::Answer(response) => response.status,
+            State::Translate(_) => 200,
+            _ => 500,
+        };
+        status.clamp(200, 599)
+    }
+
+    /// The headers of the request that is sent or of the answer, as lines.
+    #[must_use]
+    pub fn headers(&self) -> String {
+        match &self.state {
+            State::Send(request, _) => lines(&request.headers),
+            State::PassThrough(response) | State::Answer(response) => lines(&response.headers),
+            State::Translate(translator) => match translator.opening() {
+                Some(Opening::Begun(head) | Opening::Refused(head)) => lines(&head.headers),
+                None => String::new(),
+            },
+            _ => String::new(),
+        }
+    }
+
+    /// The body of the request that is sent, or of the answer.
+    pub fn body(&mut self) -> Option<Vec<u8>> {
+        let body = match &mut self.state {
+            State::Send(request, _) => std::mem::take(&mut request.body),
+            State::Answer(response) => std::mem::take(&mut response.body),
+            _ => return None,
+        };
+        (!body.is_empty()).then_some(body)
+    }
+
+    /// The request is on its way.
+    pub fn sent(&mut self) {
+        self.state = match self.take() {
+            State::Send(_, reply) => State::Sent(reply),
+            other => other,
+        };
+    }
+
+    /// Status and headers of the upstream have come.
+    pub fn head(&mut self, status: u16, headers: &str, now: f64) {
+        let State::Sent(reply) = self.take() else { return };
+        self.state = match reply.head(status, fields(headers)) {
+            Stage::Answer(response) => State::Answer(response),
+            Stage::PassThrough(head) => State::PassThrough(head),
+            Stage::Collect(collector) => State::Collect(collector, Vec::new()),
+            Stage::Translate(translator) => {
+                if let Some(watch) = &mut self.watch {
+                    watch.keep_alive(milliseconds(now));
+                }
+                State::Translate(translator)
+            }
+        };
+    }
+
+    /// Whether nothing can be done before the whole body is there, which is known to be a short one.
+    #[must_use]
+    #[wasm_bindgen(js_name = takesWhole)]
+    pub fn takes_whole(&self) -> bool {
+        matches!(&self.state, State::Collect(collector, _) if collector.length().is_some_and(|length| length <= MAX_BODY_BYTES))
+    }
+
+    /// A piece of the upstream's body has come. Gives what the client is to read.
+    pub fn hear(&mut self, chunk: Vec<u8>, now: f64) -> Option<Vec<u8>> {
+        if let Some(watch) = &mut self.watch {
+            watch.heard(milliseconds(now));
+        }
+        if let State::Collect(collector, body) = &mut self.state {
+            if body.len() + chunk.len() > MAX_BODY_BYTES {
+                let refusal = collector.fail(&Error::unreadable("the upstream's answer is too large"));
+                self.state = State::Answer(refusal);
+            } else {
+                body.extend_from_slice(&chunk);
+            }
+            return None;
+        }
+        self.translate(Heard::Chunk(chunk), now)
+    }
+
+    /// The upstream's body has ended. Gives what the client is to read, of a stream.
+    pub fn end(&mut self, now: f64) -> Option<Vec<u8>> {
+        if let State::Collect(collector, body) = &mut self.state {
+            let response = collector.finish(std::mem::take(body));
+            self.record = collector.take_record();
+            self.state = State::Answer(response);
+            return None;
+        }
+        self.translate(Heard::End, now)
+    }
+
+    /// The upstream cannot be reached, or broke off: `why`. Gives what the client is to read, of a stream.
+    pub fn fail(&mut self, why: &str, now: f64) -> Option<Vec<u8>> {
+        let mut error = match self.state {
+            State::Sent(_) => unreachable(why),
+            _ => Error::cut_short(),
+        };
+        if !matches!(self.state, State::Sent(_)) {
+            error.message = format!("{}: {why}", error.message);
+        }
+        self.give_up(error, now)
+    }
+
+    /// In how many milliseconds [`Exchange::ring`] is due.
+    #[must_use]
+    pub fn wait(&self, now: f64) -> u32 {
+        let wait = self.watch.as_ref().map_or(u64::MAX, |watch| watch.next().saturating_sub(milliseconds(now)));
+        // The runtime takes milliseconds of 31 bits; who looks too early looks again.
+        u32::try_from(wait.min(1 << 30)).unwrap_or(1 << 30)
+    }
+
+    /// Some time has passed. Gives what the client is to read, of a stream.
+    pub fn ring(&mut self, now: f64) -> Option<Vec<u8>> {
+        match self.watch.as_mut()?.due(milliseconds(now))? {
+            Due::GiveUp(error) => self.give_up(error, now),
+            Due::KeepAlive => self.translate(Heard::Silence, now),
+        }
+    }
 }
 
 impl Exchange {
-    async fn next(&mut self) -> Heard<Vec<u8>> {
-        loop {
-            let timer = timer(&self.watch);
-            match select(self.body.next(), timer).await {
-                Either::Left((Some(Ok(chunk)), _)) => {
-                    self.watch.heard(now());
-                    return Heard::Chunk(chunk);
-                }
-                Either::Left((Some(Err(error)), _)) => return Heard::Failed(broken_off(&error)),
-                Either::Left((None, _)) => return Heard::End,
-                Either::Right(_) => match self.watch.due(now()) {
-                    Some(Due::KeepAlive) => return Heard::Silence,
-                    Some(Due::GiveUp(error)) => return Heard::Failed(error),
-                    None => {}
-                },
+    fn take(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Lost)
+    }
+
+    /// Where the Worker keeps conversations, if it does.
+    fn namespace(&self, env: &Env) -> Namespace {
+        if self.gateway.store().is_some() { Namespace::bound(env) } else { Namespace::default() }
+    }
+
+    fn planned(&mut self, plan: Plan) -> State {
+        if let Some(name) = plan.need() {
+            return State::Needs(Box::new(plan), name);
+        }
+        match plan.raise(0) {
+            pipeline::Step::Answer(response) => State::Answer(response),
+            pipeline::Step::Answered { chunks, reply } => self.answered(&chunks, *reply),
+            pipeline::Step::Send { request, timeouts, reply } => {
+                self.watch = Some(Watch::new(timeouts, now()));
+                State::Send(Box::new(request), reply)
             }
         }
+    }
+
+    /// An answer that needed no network.
+    fn answered(&mut self, chunks: &[Vec<u8>], reply: Reply) -> State {
+        match reply.head(200, http::Headers::new()) {
+            Stage::Answer(response) => State::Answer(response),
+            Stage::PassThrough(head) => State::Answer(http::Response { body: chunks.concat(), ..head }),
+            Stage::Collect(mut collector) => {
+                let response = collector.finish(chunks.concat());
+                self.record = collector.take_record();
+                State::Answer(response)
+            }
+            Stage::Translate(mut translator) => {
+                let mut out = Vec::new();
+                chunks.iter().for_each(|chunk| translator.push(chunk, &mut out));
+                translator.finish(&mut out);
+                self.record = translator.take_record();
+                State::Answer(opened(&translator, out))
+            }
+        }
+    }
+
+    /// Gives the upstream up.
+    fn give_up(&mut self, error: Error, now: f64) -> Option<Vec<u8>> {
+        let refusal = match &self.state {
+            State::Sent(reply) => reply.unreachable(&error),
+            State::Collect(collector, _) => collector.fail(&error),
+            _ => return self.translate(Heard::Failed(error), now),
+        };
+        self.state = State::Answer(refusal);
+        None
+    }
+
+    /// What the upstream's stream says to the client's.
+    fn translate(&mut self, heard: Heard<Vec<u8>>, now: f64) -> Option<Vec<u8>> {
+        let State::Translate(translator) = &mut self.state else { return None };
+        let has_begun = translator.has_begun();
+        let mut out = Vec::new();
+        let goes_on = translator.hear(heard, &mut out);
+        self.record = translator.take_record();
+        if !goes_on || translator.is_refused() {
+            let (rest, told) = if has_begun { (Vec::new(), out) } else { (out, Vec::new()) };
+            self.state = State::Answer(opened(translator, rest));
+            out = told;
+        }
+        if out.is_empty() {
+            return None;
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.told(milliseconds(now));
+        }
+        Some(out)
     }
 }
 
-async fn collect(mut exchange: Exchange, mut collector: Collector, memory: &Memory) -> http::Response {
-    let mut body = Vec::new();
-    loop {
-        match exchange.next().await {
-            Heard::Chunk(chunk) if body.len() + chunk.len() > MAX_BODY_BYTES => {
-                return collector.fail(&Error::unreadable("the upstream's answer is too large"));
-            }
-            Heard::Chunk(chunk) => body.extend_from_slice(&chunk),
-            Heard::End => {
-                let response = collector.finish(body);
-                memory.keep(collector.take_record()).await;
-                return response;
-            }
-            Heard::Failed(error) => return collector.fail(&error),
-            Heard::Silence => {}
-        }
+async fn look_up(namespace: &Namespace, lookup: Lookup) -> http::Response {
+    let Some(name) = lookup.name() else { return lookup.answer(Ok(None)) };
+    let mut found = namespace.get(name).await;
+    if lookup.deletes()
+        && let Ok(Some(_)) = &found
+        && let Err(error) = namespace.delete(name).await
+    {
+        found = Err(error);
     }
-}
-
-/// Waits until it is known whether the answer is a stream or a refusal.
-async fn open(mut exchange: Exchange, mut translator: Box<Translator>, memory: Memory) -> Result<Response> {
-    let mut out = Vec::new();
-    exchange.watch.keep_alive(now());
-    while translator.hear(exchange.next().await, &mut out) {
-        if let Some(Opening::Begun(head)) = translator.opening() {
-            exchange.watch.told(now());
-            return builder(&head)?.from_stream(translated(exchange, translator, memory, out));
-        }
-    }
-    memory.keep(translator.take_record()).await;
-    opened(&translator, out)
+    lookup.answer(found)
 }
 
 /// A translator's answer that is whole.
-fn opened(translator: &Translator, out: Vec<u8>) -> Result<Response> {
+fn opened(translator: &Translator, out: Vec<u8>) -> http::Response {
     match translator.opening() {
-        Some(Opening::Begun(head)) => Ok(builder(&head)?.fixed(out)),
-        Some(Opening::Refused(response)) => whole(response),
+        Some(Opening::Begun(head)) => http::Response { body: out, ..head },
+        Some(Opening::Refused(response)) => response,
         // It ends in the one or the other.
-        None => Response::error("the upstream's answer is empty", 502),
+        None => http::Response { status: 502, ..http::Response::default() },
     }
 }
 
-/// What was written already, then one chunk for the client for each chunk of the upstream that has something to say: chunks
-/// are what costs here.
-fn translated(
-    exchange: Exchange,
-    translator: Box<Translator>,
-    memory: Memory,
-    written: Vec<u8>,
-) -> impl Stream<Item = Result<Vec<u8>>> {
-    let state = (exchange, Some(translator), memory, written);
-    stream::unfold(state, |(mut exchange, mut slot, memory, mut out)| async move {
-        while out.is_empty() {
-            let translator = slot.as_mut()?;
-            let goes_on = translator.hear(exchange.next().await, &mut out);
-            // The end of the answer waits until the turn is kept.
-            memory.keep(translator.take_record()).await;
-            if !goes_on {
-                slot = None;
-            }
-            if !out.is_empty() {
-                exchange.watch.told(now());
-            }
-        }
-        Some((Ok(out), (exchange, slot, memory, Vec::new())))
-    })
-}
-
-/// An answer that needed no network.
-async fn answered(chunks: Vec<Vec<u8>>, reply: Reply, memory: &Memory) -> Result<Response> {
-    match reply.head(200, http::Headers::new()) {
-        Stage::Answer(response) => whole(response),
-        Stage::PassThrough(head) => Ok(builder(&head)?.fixed(chunks.concat())),
-        Stage::Collect(mut collector) => {
-            let response = collector.finish(chunks.concat());
-            memory.keep(collector.take_record()).await;
-            whole(response)
-        }
-        Stage::Translate(mut translator) => {
-            let mut out = Vec::new();
-            chunks.iter().for_each(|chunk| translator.push(chunk, &mut out));
-            translator.finish(&mut out);
-            memory.keep(translator.take_record()).await;
-            opened(&translator, out)
-        }
-    }
-}
-
-/// The request to an upstream. Redirects are not followed: a key must not go where the configuration does not say.
-fn outgoing(request: &http::Request) -> Result<Request> {
-    let headers = worker::Headers::new();
-    for (name, value) in request.headers.iter() {
-        headers.append(name, value)?;
-    }
-    let init = web_sys::RequestInit::new();
-    init.set_method(&request.method);
-    init.set_headers(&headers.0);
-    init.set_redirect(web_sys::RequestRedirect::Manual);
-    init.set_body(&js_sys::Uint8Array::from(request.body.as_slice()));
-    Ok(web_sys::Request::new_with_str_and_init(&request.url, &init)?.into())
-}
-
-fn unreachable(error: &worker::Error) -> Error {
-    let mut out = Error::new(Kind::Server, format!("the upstream cannot be reached: {error}"));
+fn unreachable(why: &str) -> Error {
+    let mut out = Error::new(Kind::Server, format!("the upstream cannot be reached: {why}"));
     out.status = Some(502);
     out.code = Some("upstream_unreachable".to_owned());
     out
 }
 
-fn broken_off(error: &worker::Error) -> Error {
-    let mut out = Error::cut_short();
-    out.message = format!("{}: {error}", out.message);
+/// The path of a URL, and what stands behind its `?`.
+fn split(url: &str) -> (&str, &str) {
+    let behind = url.split_once("://").map_or(url, |(_, behind)| behind);
+    let path = behind.find('/').and_then(|at| behind.get(at..)).unwrap_or("/");
+    let path = path.split('#').next().unwrap_or_default();
+    path.split_once('?').unwrap_or((path, ""))
+}
+
+fn fields(lines: &str) -> http::Headers {
+    let mut lines = lines.split('\n');
+    std::iter::from_fn(|| Some((lines.next()?, lines.next()?))).collect()
+}
+
+fn lines(headers: &http::Headers) -> String {
+    let mut out = String::new();
+    for (name, value) in headers.iter() {
+        for text in [name, value] {
+            out.push_str(text);
+            out.push('\n');
+        }
+    }
     out
 }
 
-fn whole(response: http::Response) -> Result<Response> {
-    let builder = builder(&response)?;
-    Ok(if response.body.is_empty() { builder.empty() } else { builder.fixed(response.body) })
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time of today is neither")]
+fn milliseconds(now: f64) -> u64 {
+    now as u64
 }
 
-fn builder(head: &http::Response) -> Result<ResponseBuilder> {
-    let headers = worker::Headers::new();
-    for (name, value) in head.headers.iter() {
-        headers.append(name, value)?;
-    }
-    Ok(ResponseBuilder::new().with_status(head.status.clamp(200, 599)).with_headers(headers))
-}
-
-/// Is done when the client has left.
-struct Gone {
-    signal: web_sys::AbortSignal,
-    state: Rc<GoneState>,
-    /// Lives as long as the signal may call it.
-    _listener: Closure<dyn FnMut()>,
-}
-
-#[derive(Default)]
-struct GoneState {
-    gone: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Gone {
-    fn of(request: &Request) -> Self {
-        let signal = request.inner().signal();
-        let state = Rc::new(GoneState::default());
-        state.gone.set(signal.aborted());
-        let heard = Rc::clone(&state);
-        let listener = Closure::<dyn FnMut()>::new(move || {
-            heard.gone.set(true);
-            if let Some(waker) = heard.waker.take() {
-                waker.wake();
-            }
-        });
-        signal.set_onabort(Some(listener.as_ref().unchecked_ref()));
-        Self { signal, state, _listener: listener }
-    }
-}
-
-impl Future for Gone {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        if self.state.gone.get() {
-            return Poll::Ready(());
-        }
-        self.state.waker.replace(Some(cx.waker().clone()));
-        Poll::Pending
-    }
-}
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        self.signal.set_onabort(None);
-    }
+fn now() -> u64 {
+    worker::Date::now().as_millis()
 }

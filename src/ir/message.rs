@@ -118,7 +118,8 @@ pub struct Citation {
     /// The words of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quote: Option<Text>,
-    /// The citation as its own dialect wrote it, for a client of that dialect.
+    /// The citation as its own dialect wrote it, for a client of that dialect; `null` where it is among the answer's
+    /// extensions, which such a client gets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub native: Option<Native>,
 }
@@ -177,6 +178,19 @@ pub struct Media {
     /// What any node may carry.
     #[serde(flatten)]
     pub meta: Meta,
+}
+
+impl Media {
+    /// What can be told of it in words, where a dialect has no other form: its address, or its own text. Nothing of bytes.
+    #[must_use]
+    pub fn words(&self) -> Option<Text> {
+        match &self.source {
+            MediaSource::Url(url) if self.kind == MediaKind::Image => Some(format!("![image]({url})").into()),
+            MediaSource::Url(url) => Some(url.clone()),
+            MediaSource::Text(text) => Some(text.clone()),
+            MediaSource::Inline(_) | MediaSource::File { .. } => None,
+        }
+    }
 }
 
 /// Where the content of a [`Media`] part is.

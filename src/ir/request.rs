@@ -335,12 +335,17 @@ impl Request {
         }
     }
 
-    /// The name of the tool that the call `id` asked for, and how it was called, as the history says.
+    /// The call `id` of the history, and of several the last of the tool `name`, where that is known: some upstreams give
+    /// calls of different turns the same id.
     #[must_use]
-    pub fn call(&self, id: &str) -> Option<&super::ToolCall> {
-        self.messages.iter().rev().flat_map(|message| &message.parts).find_map(|part| match part {
-            Part::ToolCall(call) if call.id == id => Some(call),
-            _ => None,
-        })
+    pub fn call(&self, id: &str, name: Option<&Text>) -> Option<&super::ToolCall> {
+        let parts = || self.messages.iter().rev().flat_map(|message| &message.parts);
+        let calls = || {
+            parts().filter_map(|part| match part {
+                Part::ToolCall(call) if call.id == id => Some(call),
+                _ => None,
+            })
+        };
+        calls().find(|call| name == Some(&call.name)).or_else(|| calls().next())
     }
 }

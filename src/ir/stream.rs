@@ -100,6 +100,20 @@ pub enum Open {
     Whole(Box<Part>),
 }
 
+impl Open {
+    /// What the block carries beside its meaning.
+    #[must_use]
+    pub fn meta(&self) -> &Meta {
+        match self {
+            Self::Text { meta }
+            | Self::Reasoning { meta, .. }
+            | Self::ToolCall { meta, .. }
+            | Self::Refusal { meta } => meta,
+            Self::Whole(part) => part.meta(),
+        }
+    }
+}
+
 /// What is added to a text block.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -51,7 +51,10 @@ impl Lookup {
     }
 
     fn told(&self, found: Found) -> Result<Vec<u8>> {
-        let unknown = || Error::new(Kind::NotFound, format!("Response with id '{}' not found.", self.id));
+        let unknown = || {
+            let message = format!("Response with id '{}' not found.", self.id);
+            Error::new(Kind::NotFound, message).with_code("response_not_found")
+        };
         let turn = found?.and_then(Turn::read).ok_or_else(unknown)?;
         match self.ask {
             KeptAsk::Answer => {

@@ -3,7 +3,7 @@
 use crate::backends::{Backend, Decoder, Memo, Target};
 use crate::context::Cx;
 use crate::conversations::{Keep, Record};
-use crate::diagnostics::{Diagnostic, Level};
+use crate::diagnostics::{Diagnostic, Level, Levels};
 use crate::error::Error;
 use crate::frontends::{Asked, Encoder, Frontend};
 use crate::http;
@@ -23,6 +23,8 @@ pub struct Reply {
     provider: String,
     model: String,
     request_id: ir::Text,
+    levels: Levels,
+    /// What was lost on the way up, then on the way back.
     diagnostics: Vec<(Level, Diagnostic)>,
     is_relay: bool,
     /// What is to be done with the answer; the relay does nothing.
@@ -67,8 +69,8 @@ impl Reply {
         request_id: &ir::Text,
     ) -> Self {
         let (provider, model) = (target.provider.clone(), target.model.clone());
-        let (request_id, diagnostics) = (request_id.clone(), Vec::new());
-        Self { frontend, backend, provider, model, request_id, diagnostics, is_relay: true, work: None }
+        let (request_id, levels, diagnostics) = (request_id.clone(), Levels::default(), Vec::new());
+        Self { frontend, backend, provider, model, request_id, levels, diagnostics, is_relay: true, work: None }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the one place where all that a reply needs comes together")]
@@ -79,12 +81,13 @@ impl Reply {
         request_id: &ir::Text,
         asked: Asked,
         memo: Memo,
+        levels: Levels,
         diagnostics: Vec<(Level, Diagnostic)>,
         trace: dump::Trace,
         keep: Option<Keep>,
     ) -> Self {
         let relay = Self::relay(frontend, backend, target, request_id);
-        Self { diagnostics, is_relay: false, work: Some(Box::new(Work { asked, memo, trace, keep })), ..relay }
+        Self { levels, diagnostics, is_relay: false, work: Some(Box::new(Work { asked, memo, trace, keep })), ..relay }
     }
 
     /// The upstream could not be reached, or broke off before its headers: refuses in the client's dialect.
@@ -162,17 +165,26 @@ impl Reply {
         );
     }
 
-    /// Losses of the answer: to the log, since its headers are gone or its body is made.
-    fn log_losses(&self, losses: &[Diagnostic]) {
-        for Diagnostic { code, place, message } in losses {
-            if code.level > Level::Allow {
+    /// What the client cannot be told of the answer. Nothing of it is refused, as there is an answer by then.
+    fn lose(&mut self, losses: Vec<Diagnostic>) {
+        for loss in losses {
+            let level = self.levels.level(loss.code).min(Level::Warn);
+            if level > Level::Allow && !self.diagnostics.iter().any(|(_, other)| *other == loss) {
+                let Diagnostic { code, place, message } = &loss;
                 tracing::debug!(request_id = &*self.request_id, code = code.name, place, message, "lost in the answer");
+                self.diagnostics.push((level, loss));
             }
         }
     }
 }
 
 impl Collector {
+    /// How long the upstream says that its body is, in bytes.
+    #[must_use]
+    pub fn length(&self) -> Option<usize> {
+        self.headers.get("content-length")?.trim().parse().ok()
+    }
+
     /// The whole body has come. What is to be kept of it is known then ([`Collector::take_record`]).
     #[must_use]
     pub fn finish(&mut self, body: Vec<u8>) -> http::Response {
@@ -188,6 +200,7 @@ impl Collector {
         } else {
             Err(refused(reply.backend, status, headers, &body))
         };
+        work.trace.diagnosed(&reply.diagnostics);
         *record = made.as_ref().ok().and_then(|made| work.keep.as_ref()?.record(&made.body));
         let mut response = made.unwrap_or_else(|error| {
             reply.log(error.status.unwrap_or_else(|| error.kind.status()), Some(&error));
@@ -218,13 +231,12 @@ impl Collector {
 }
 
 impl Reply {
-    fn render(&self, work: &mut Work, body: Vec<u8>) -> Result<http::Response, Error> {
+    fn render(&mut self, work: &mut Work, body: Vec<u8>) -> Result<http::Response, Error> {
         let (mut cx, response) = read(self.backend, &work.memo, body)?;
         work.trace.put("irResponse", || serde_json::json!(response));
         if let Some(failure) = self.frontend.failure(&response.finish) {
             return Err(failure);
         }
-        self.log(200, None);
         if work.asked.delivery == Delivery::Stream {
             // Only a dump gets here: the client asked for a stream, and is shown all of it.
             let events = response.events();
@@ -233,10 +245,13 @@ impl Reply {
             let mut encoder = self.frontend.encoder(&work.asked);
             events.into_iter().for_each(|event| encoder.push(event, &mut out));
             encoder.finish(&mut out);
+            self.lose(cx.take_diagnostics());
+            self.lose(encoder.take_losses());
             return Ok(http::Response::json(200, out));
         }
         let body = self.frontend.render(&mut cx, &work.asked, response);
-        self.log_losses(cx.diagnostics());
+        self.lose(cx.take_diagnostics());
+        self.log(200, None);
         Ok(http::Response::json(200, body))
     }
 }
@@ -254,6 +269,7 @@ fn read(backend: &dyn Backend, memo: &Memo, body: Vec<u8>) -> Result<(Cx, ir::Re
             let mut decoder = backend.decoder(memo);
             decoder.push(cx.body().as_str().as_bytes(), &mut out);
             decoder.finish(&mut out);
+            cx.report_all(out.take_diagnostics());
             ir::collect(out.take())
         }
     };
@@ -394,6 +410,18 @@ impl Translator {
         self.record.take()
     }
 
+    /// Whether the stream to the client has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.held.is_none()
+    }
+
+    /// Whether the answer has failed before the stream to the client began.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.held.is_some() && self.failure.is_some()
+    }
+
     /// How the answer to the client begins, once that can be told.
     #[must_use]
     pub fn opening(&self) -> Option<Opening> {
@@ -454,7 +482,7 @@ impl Translator {
             Source::Stream(mut decoder) => decoder.finish(&mut self.emitter),
             Source::Document(body) => match read(self.reply.backend, &self.memo, body) {
                 Ok((mut cx, response)) => {
-                    self.reply.log_losses(&cx.take_diagnostics());
+                    self.reply.lose(cx.take_diagnostics());
                     response.events().into_iter().for_each(|event| self.tell(event, out));
                 }
                 Err(error) => self.emitter.fail(error),
@@ -488,12 +516,12 @@ impl Translator {
             self.begin(out);
             self.encoder.finish(out);
         }
+        self.reply.lose(self.emitter.take_diagnostics());
+        self.reply.lose(self.encoder.take_losses());
         if let Some(keep) = self.keep.take().filter(|_| self.failure.is_none()) {
             self.record = self.encoder.whole().and_then(|answer| keep.record(&answer));
         }
         self.reply.log(status, self.failure.as_ref());
-        let losses = self.emitter.take_diagnostics();
-        self.reply.log_losses(&losses);
     }
 
     fn encode(&mut self, out: &mut Vec<u8>) {

@@ -89,6 +89,7 @@ export const FAULTS = {
   refused: { what: "nobody listens there", whole: "502" },
   reset: { what: "the connection is reset before the headers", answer: (socket) => socket.resetAndDestroy(), whole: "502" },
   closed: { what: "the connection is closed before the headers", answer: (socket) => socket.end(), whole: "502" },
+  halfhead: { what: "the connection is closed in the middle of the headers", answer: (socket) => socket.end("HTTP/1.1 200 OK\r\ncontent-ty"), whole: "502" },
   garbage: { what: "what comes is not HTTP", answer: (socket) => socket.end("SSH-2.0-OpenSSH_9.9\r\n"), whole: "502" },
   mute: { what: "nothing comes at all (`firstByteMs`)", answer: () => {}, whole: "504" },
   late: {
@@ -182,6 +183,9 @@ export const FAULTS = {
   unended: { what: "a stream ends without its end", answer: streamOf(begun), streamed: "error event", relayStreamed: "as it came" },
   comments: { what: "a stream with nothing but comments", answer: streamOf(() => ": hello\n\n: are you there?\n\n"), streamed: "502", relayStreamed: "as it came" },
 };
+
+/** The bytes of an answer in which nothing is wrong. */
+export const bytesOf = (name, stream) => Buffer.from(sane(name, stream));
 
 /** What a client gets of a fault. */
 export function expected({ whole, streamed = whole, relayWhole = whole, relayStreamed }, { stream, relay }) {

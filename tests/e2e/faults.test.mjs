@@ -2,14 +2,16 @@
 // docs/errors.md says, in its own dialect; nothing hangs, nothing is made up; and the gateway goes on serving.
 // BLESS=1 writes the table of that page anew.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort, startNative } from "../../scripts/native.mjs";
 import { root } from "../../scripts/setup.mjs";
 import { startWorkerd } from "../../scripts/workerd.mjs";
-import { FAULTS, RETRY_AFTER, TEXT, TYPES, expected, names, possible, startFaulty } from "./faults.mjs";
+import { FAULTS, RETRY_AFTER, TEXT, TYPES, bytesOf, expected, names, possible, startFaulty } from "./faults.mjs";
 
 const KEY = "key-of-the-tests";
 const hosts = process.env.GATEWAY?.split(",") ?? ["workerd", "native"];
@@ -110,6 +112,20 @@ async function outcome(gateway, client, model, { stream, fault, relay }) {
   return relay ? "as it came" : `200 and no answer: ${text.slice(0, 300)}`;
 }
 
+/**
+ * Whether the relay hands on a body that cannot be decompressed byte for byte, and says what it is said to be. With Node's plain
+ * HTTP client: its `fetch` now and then waits for ever on such a body.
+ */
+async function untouched(gateway, client, model, { stream }) {
+  const [path, body] = ask[client](model, stream);
+  const request = httpRequest(gateway.url + path, { method: "POST", headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" }, signal: AbortSignal.timeout(PATIENCE_MS) });
+  request.end(JSON.stringify(body));
+  const [response] = await once(request, "response");
+  const bytes = Buffer.concat(await response.toArray());
+  if (response.statusCode !== 200 || response.headers["content-encoding"] !== "gzip") return `${response.statusCode}, ${response.headers["content-encoding"]}`;
+  return bytes.equals(bytesOf(client, stream)) ? "as it came" : `${bytes.length} other bytes`;
+}
+
 const fits = (got, wanted) => [wanted].flat().includes(got) || (wanted === "broken or open" && ["broken", "open"].includes(got));
 
 async function start(host, upstream) {
@@ -153,11 +169,9 @@ for (const host of hosts) {
         const one = async (client, dialect, stream) => {
           const relay = client === dialect;
           if (!possible(fault, stream) || (name === "json" && !stream)) return;
-          // The client of these tests, Node's fetch, now and then waits for ever on a body that it cannot decompress.
-          if (relay && fault.poison) return;
           const wanted = expected(fault, { stream, relay });
           const model = `${dialect}${fault.answer ? "" : "-dead"}.${name}`;
-          const got = await outcome(gateway, client, model, { stream, fault, relay });
+          const got = await (relay && fault.poison ? untouched : outcome)(gateway, client, model, { stream, fault, relay });
           ((seen[host] ??= {})[name] ??= new Set()).add(`${stream ? "streamed" : "whole"}${relay ? ", relay" : ""}: ${got}`);
           if (!fits(got, wanted)) wrong.push(`${client} → ${dialect}, ${stream ? "streamed" : "whole"}: ${got}, not ${wanted}`);
         };

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { startNative } from "../../scripts/native.mjs";
 import { root } from "../../scripts/setup.mjs";
 import { startWorkerd } from "../../scripts/workerd.mjs";
+import { startLocal } from "./local.mjs";
 import { MODELS } from "./suite.mjs";
 import { CLIENT_KEY, names, upstreamKey } from "./upstream.mjs";
 
@@ -31,14 +32,15 @@ export const everyProvider = (upstream) => Object.fromEntries(names.map((name) =
 
 /**
  * Starts the gateway. `config` is ANY_API_CONFIG as an object (or as text, or undefined to leave it out), `vars` are more
- * variables, the key's among them.
+ * variables, the key's among them. What the Worker keeps in KV stays in `folder`, if there is one.
  */
-export async function startGateway(host, { config, vars = { WORKER_AUTH_KEY: KEY } }) {
+export async function startGateway(host, { config, vars = { WORKER_AUTH_KEY: KEY }, folder }) {
   const text = config === undefined || typeof config === "string" ? config : JSON.stringify(config);
   const all = { ...vars, ...(text === undefined ? {} : { ANY_API_CONFIG: text }) };
   const bundle = join(root, "build", ...(process.env.ANY_API_BUILD === "dev" ? ["dev"] : []));
   if (host === "workerd" && !existsSync(join(bundle, "index.js"))) throw new Error(`there is no Worker in ${bundle}: npm run build`);
-  const gateway = await (host === "workerd" ? startWorkerd({ vars: all, bundle }) : startNative({ vars: all }));
+  const start = { native: () => startNative({ vars: all }), workerd: () => (folder ? startLocal({ vars: all, bundle, folder }) : startWorkerd({ vars: all, bundle })) };
+  const gateway = await start[host]();
   return {
     ...gateway,
     host,

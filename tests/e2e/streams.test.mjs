@@ -55,7 +55,7 @@ const ENDS = {
   chat: { end: ["stop"], stop_sequence: ["stop"], tool_use: ["tool_calls"], length: ["length"], context_exceeded: ["length"], refusal: ["content_filter", "stop"], pause: ["stop"], other: ["stop"] },
   responses: { end: ["completed"], stop_sequence: ["completed"], tool_use: ["completed"], length: ["max_output_tokens"], context_exceeded: ["max_output_tokens"], refusal: ["content_filter", "completed"], pause: ["completed"], other: ["completed"] },
   claude: { end: ["end_turn"], stop_sequence: ["stop_sequence"], tool_use: ["tool_use"], length: ["max_tokens"], context_exceeded: ["model_context_window_exceeded"], refusal: ["refusal"], pause: ["pause_turn"], other: ["end_turn"] },
-  gemini: { end: ["STOP"], stop_sequence: ["STOP"], tool_use: ["STOP"], length: ["MAX_TOKENS"], context_exceeded: ["MAX_TOKENS"], refusal: ["SAFETY", "PROHIBITED_CONTENT", "MODEL_ARMOR"], malformed: ["MALFORMED_FUNCTION_CALL"], pause: ["STOP"], other: ["OTHER"] },
+  gemini: { end: ["STOP"], stop_sequence: ["STOP"], tool_use: ["STOP"], length: ["MAX_TOKENS"], context_exceeded: ["MAX_TOKENS"], refusal: ["SAFETY", "PROHIBITED_CONTENT", "MODEL_ARMOR"], malformed: ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"], pause: ["STOP"], other: ["OTHER"] },
 };
 
 const parsed = (text) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use any_api::context::Ids;
+use any_api::diagnostics::Diagnostic;
 use any_api::ir::{self, Event};
 use any_api::pipeline::{Opening, Plan, Stage, Step};
 use any_api::quirks::Quirks;
@@ -109,6 +110,28 @@ fn a_whole_answer_is_a_stream_that_came_at_once() {
         let events = response.clone().events();
         check_for_all(&events, &name);
         assert_eq!(ir::collect(events).unwrap(), response, "{name}");
+    });
+}
+
+/// What a client cannot be told is the same whether it gets the answer whole or streamed.
+#[test]
+fn whole_and_streamed_lose_the_same() {
+    let sorted = |losses: Vec<Diagnostic>| {
+        let one = |loss: Diagnostic| (loss.code.name, loss.place, loss.message);
+        let mut out: Vec<_> = losses.into_iter().map(one).collect();
+        out.sort_unstable();
+        out
+    };
+    all(answers(), |Answer { dialect, name, text }| {
+        let Ok((_, response)) = ways::parse(dialect, &text) else { return };
+        for client in DIALECTS {
+            let (_, whole) = ways::render(client, &ways::cx(""), response.clone());
+            let (_, streamed) = ways::encode_all(client, &response.clone().events());
+            // A failure is told, and no loss.
+            if ways::frontend(client).failure(&response.finish).is_none() {
+                assert_eq!(sorted(whole), sorted(streamed), "{name} for {client}");
+            }
+        }
     });
 }
 

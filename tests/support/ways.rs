@@ -152,11 +152,16 @@ fn told(dialect: &str, event: ir::Event) -> ir::Event {
 
 /// What a client gets of `events`.
 pub(crate) fn encode(dialect: &str, events: &[ir::Event]) -> Vec<u8> {
+    encode_all(dialect, events).0
+}
+
+/// The same, and what it cannot be told.
+pub(crate) fn encode_all(dialect: &str, events: &[ir::Event]) -> (Vec<u8>, Vec<Diagnostic>) {
     let mut out = Vec::new();
     let mut encoder = frontend(dialect).encoder(&asked(ir::Delivery::Stream));
     for event in events {
         encoder.push(told(dialect, event.clone()), &mut out);
     }
     encoder.finish(&mut out);
-    out
+    (out, encoder.take_losses())
 }

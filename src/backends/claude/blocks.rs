@@ -11,6 +11,7 @@ use super::super::Names;
 use crate::context::Cx;
 use crate::diagnostics::codes;
 use crate::dialects::claude::{ID, REDACTED, Signed, marks};
+use crate::dialects::media::{is_text, known_mime, standard_base64};
 use crate::ir;
 
 /// A content block.
@@ -447,7 +448,7 @@ fn document<'a>(cx: &mut Cx, media: &'a ir::Media) -> Option<Source<'a>> {
             Some("application/pdf") => {
                 Some(Source::Base64 { media_type: "application/pdf", data: standard_base64(data), rest })
             }
-            Some(mime) if mime.starts_with("text/") => {
+            Some(mime) if is_text(mime) => {
                 let bytes = STANDARD.decode(standard_base64(data).as_bytes()).ok();
                 let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else {
                     cx.report(&codes::MODALITY_UNSUPPORTED, media.meta.place, "", "a text that is not UTF-8");
@@ -463,7 +464,8 @@ fn document<'a>(cx: &mut Cx, media: &'a ir::Media) -> Option<Source<'a>> {
         ir::MediaSource::Text(text) => {
             Some(Source::Text { media_type: "text/plain", data: Cow::Borrowed(text.as_str()), rest })
         }
-        ir::MediaSource::Url(_) if mime.is_some_and(|mime| mime != "application/pdf") => {
+        // The end of an address proves nothing, so only what was said counts.
+        ir::MediaSource::Url(_) if media.mime.as_deref().is_some_and(|mime| mime != "application/pdf") => {
             unsupported(cx, media, mime);
             None
         }
@@ -498,51 +500,4 @@ fn unsupported(cx: &mut Cx, media: &ir::Media, mime: Option<&str>) {
     };
     let what = format!("{what}, not {}", mime.unwrap_or("what this is"));
     cx.report(&codes::MODALITY_UNSUPPORTED, media.meta.place, "", what);
-}
-
-/// The media type; where none was said, what the content or the name shows.
-fn known_mime(media: &ir::Media) -> Option<&str> {
-    /// How content of a type begins, in base64.
-    const BEGINNINGS: [(&str, &str); 5] = [
-        ("/9j/", "image/jpeg"),
-        ("iVBORw0KGgo", "image/png"),
-        ("R0lGOD", "image/gif"),
-        ("UklGR", "image/webp"),
-        ("JVBERi0", "application/pdf"),
-    ];
-    match media.mime.as_deref() {
-        None | Some("" | "application/octet-stream" | "image/*") => {}
-        said => return said,
-    }
-    if let ir::MediaSource::Inline(data) = &media.source {
-        let found = BEGINNINGS.iter().find(|(beginning, _)| data.starts_with(beginning));
-        if let Some((_, mime)) = found {
-            return Some(mime);
-        }
-    }
-    let name = media.name.as_deref().unwrap_or_default().to_ascii_lowercase();
-    match name.rsplit_once('.').map(|(_, end)| end) {
-        Some("pdf") => Some("application/pdf"),
-        Some("txt" | "md" | "csv") => Some("text/plain"),
-        _ => media.mime.as_deref(),
-    }
-}
-
-/// Base64 in the alphabet that Claude reads, padded.
-fn standard_base64(data: &ir::Text) -> Cow<'_, str> {
-    let is_standard =
-        data.len().is_multiple_of(4) && data.bytes().all(|byte| !matches!(byte, b'-' | b'_' | b'\n' | b'\r'));
-    if is_standard {
-        return Cow::Borrowed(data.as_str());
-    }
-    let translate = |c| match c {
-        '-' => '+',
-        '_' => '/',
-        c => c,
-    };
-    let mut out: String = data.chars().filter(|c| !c.is_ascii_whitespace()).map(translate).collect();
-    while !out.len().is_multiple_of(4) {
-        out.push('=');
-    }
-    Cow::Owned(out)
 }

@@ -139,6 +139,8 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
 
     let history = without_late_instructions(cx, messages, takes.system_turns);
     let turns = conversation::turns(cx, &history, true);
+    let is_meant = |meta: &ir::Meta| meta.extensions.get(ID, marks::ASSISTANT_MEDIA).is_some();
+    let turns = conversation::without_assistant_media(cx, turns, is_meant);
     report_joined(cx, &history, &turns);
     let writer = Writer { names: &names, ids: &ids, issuer: &issuer };
     let mut messages = write_turns(cx, &turns, &writer);

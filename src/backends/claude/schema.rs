@@ -195,27 +195,32 @@ fn close(schema: &mut Map<String, Value>, lost: &mut Vec<String>) {
 fn take_unenforced(schema: &mut Map<String, Value>) -> Vec<String> {
     const FORMATS: [&str; 10] =
         ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
-    const UNENFORCED: [&str; 20] = [
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "multipleOf",
-        "minLength",
-        "maxLength",
-        "maxItems",
-        "uniqueItems",
-        "contains",
-        "minContains",
-        "maxContains",
-        "minProperties",
-        "maxProperties",
-        "patternProperties",
-        "propertyNames",
-        "not",
-        "if",
-        "then",
-        "else",
+    /// What may stand beside those that are enforced. An allow-list, since an unknown keyword is a refusal.
+    const TAKEN: [&str; 24] = [
+        "$schema",
+        "$id",
+        "$anchor",
+        "$comment",
+        "$ref",
+        "$defs",
+        "definitions",
+        "title",
+        "description",
+        "default",
+        "examples",
+        "type",
+        "enum",
+        "const",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "prefixItems",
+        "minItems",
+        "anyOf",
+        "allOf",
+        "format",
+        "pattern",
     ];
     let mut told = Vec::new();
     let mut take = |schema: &mut Map<String, Value>, key: &str| {
@@ -223,8 +228,9 @@ fn take_unenforced(schema: &mut Map<String, Value>) -> Vec<String> {
             told.push(format!("{key}: {value}"));
         }
     };
-    for key in UNENFORCED {
-        take(schema, key);
+    let others: Vec<String> = schema.keys().filter(|key| !TAKEN.contains(&key.as_str())).cloned().collect();
+    for key in others {
+        take(schema, &key);
     }
     if schema.get("minItems").and_then(Value::as_u64).is_some_and(|least| least > 1) {
         take(schema, "minItems");

@@ -149,7 +149,13 @@ pub(super) fn cites(body: &ir::Body, candidate: &Candidate<'_>) -> Vec<Cite> {
     let mut out = Vec::new();
     let Grounding { chunks, supports, unknown: _ } = lenient(candidate.grounding);
     let chunks = chunks.unwrap_or_default().0;
-    for Support { segment, chunks: indices, unknown: _ } in supports.unwrap_or_default().0 {
+    let supports = supports.unwrap_or_default().0;
+    // Sources that back no stretch of the text: told at the end, of all of it.
+    if supports.is_empty() && candidate.finish.is_some() {
+        let whole = |citation| Cite { citation, ..Cite::default() };
+        out.extend(chunks.iter().filter_map(|chunk| citation(body, chunk)).map(whole));
+    }
+    for Support { segment, chunks: indices, unknown: _ } in supports {
         let Segment { part, start, end, text, unknown: _ } = segment.unwrap_or_default();
         let size = |number: Integer| number.unsigned().and_then(|number| usize::try_from(number).ok());
         let end = end.and_then(size);

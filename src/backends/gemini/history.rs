@@ -9,6 +9,7 @@ use crate::conversation::Turn;
 use crate::diagnostics::codes;
 use crate::dialects::gemini::write::{self, Content, FunctionCall, FunctionResponse, Part};
 use crate::dialects::gemini::{ID, NOTE_ID, NOTE_NATIVE, NOTE_RESPONSE, response_value};
+use crate::dialects::media::known_mime;
 use crate::ir;
 
 /// Stands in the place of a signature that the history lacks: Google's validator lets it pass.
@@ -256,11 +257,14 @@ impl<'a> History<'a> {
         let place = media.meta.place;
         let is_native = media.meta.extensions.dialect() == Some(ID);
         match &media.source {
-            // Google fetches public addresses for some of its newer models only; ours to fetch is a later step.
+            // Google fetches public addresses for its newer models only. A Gemini client may know better.
             ir::MediaSource::Url(url) if media.meta.extensions.get(ID, NOTE_NATIVE).is_none() => {
-                let what = format!("{url} would have to be fetched first");
-                cx.report(&codes::MEDIA_URL_UNSUPPORTED, place, "", what);
-                return None;
+                let is_public = url.starts_with("https://") || url.starts_with("http://");
+                if !is_public || self.target.capabilities.media_urls != Some(true) {
+                    let what = format!("the model takes no address like {url}: send the file itself");
+                    cx.report(&codes::MEDIA_URL_UNSUPPORTED, place, "", what);
+                    return None;
+                }
             }
             ir::MediaSource::File { dialect, id } if *dialect != ID => {
                 cx.report(&codes::FILE_ID_NOT_PORTABLE, place, "", format!("only {dialect} knows the file {id}"));
@@ -270,6 +274,11 @@ impl<'a> History<'a> {
             | ir::MediaSource::File { .. }
             | ir::MediaSource::Inline(_)
             | ir::MediaSource::Text(_) => {}
+        }
+        if !is_native && !is_picture_taken(media) {
+            let what = format!("Gemini takes PNG, JPEG, WebP and HEIC, not {}", known_mime(media).unwrap_or_default());
+            cx.report(&codes::MODALITY_UNSUPPORTED, place, "", what);
+            return None;
         }
         let has_name = media.name.as_ref().is_some_and(|name| !name.is_empty());
         if has_name && !is_native {
@@ -333,7 +342,7 @@ impl<'a> History<'a> {
                 parts.append(&mut one);
             }
         }
-        let call = self.request.call(call_id);
+        let call = self.request.call(call_id, name.as_ref());
         let name = match (call, name) {
             (Some(call), _) => self.names.sent(&call.name, call.namespace.as_ref()),
             (None, Some(name)) => self.names.sent(name, None),
@@ -395,6 +404,13 @@ fn split_signed<'t>(part: &ir::Part, written: &mut Part<'t>) -> Option<Part<'t>>
     let (before, end) = text.split_at_checked(at)?;
     written.text = Some(before.to_owned().into());
     Some(Part::of_text(end.to_owned()))
+}
+
+/// Whether Gemini takes pictures of this type; what is no picture is for it to judge.
+fn is_picture_taken(media: &ir::Media) -> bool {
+    const TAKEN: [&str; 6] = ["image/png", "image/jpeg", "image/jpg", "image/webp", "image/heic", "image/heif"];
+    let mime = known_mime(media).map(str::to_ascii_lowercase);
+    media.kind != ir::MediaKind::Image || mime.is_none_or(|mime| TAKEN.contains(&mime.as_str()))
 }
 
 /// The id of a call as the client wrote it: one that was made here stays here, as Gemini goes by names then.

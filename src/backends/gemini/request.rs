@@ -118,19 +118,8 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut out
     let mut contents = history.contents(cx, &turns);
     let mut system_instruction = system_instruction(cx, instructions, extensions);
     if contents.is_empty() {
-        // Nothing but the operator's words: Gemini refuses a conversation without a turn, so they are the user's.
-        let Some(system) = system_instruction.take() else {
-            return Err(Error::new(
-                Kind::InvalidRequest,
-                "the conversation is empty: Gemini wants at least one message",
-            ));
-        };
-        cx.report_setting(
-            &codes::INSTRUCTION_MOVED,
-            ir::Setting::Instructions,
-            "sent as the user's words: there are no others",
-        );
-        contents.push(Content { role: Some(Cow::Borrowed("user")), parts: system.parts, extensions: None });
+        let says_nothing = !messages.is_empty() && messages.iter().all(|message| message.parts.is_empty());
+        contents.push(only_turn(cx, &mut system_instruction, says_nothing)?);
     }
 
     let limit = if *prewarm { Some(cx.report_prewarm(ID)) } else { *max_output_tokens };
@@ -147,6 +136,28 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut out
     };
     crate::sse::write_json(&body, &mut out.body);
     Ok(Raised { call: Call::Send(out), memo: Memo::new(cx, target, ID, names.clone()) })
+}
+
+/// A turn where the conversation has none, which Gemini refuses: the operator's words are the user's then. Where there are
+/// none either and the user said nothing in so many words, it is a full stop.
+fn only_turn<'a>(cx: &mut Cx, system: &mut Option<Content<'a>>, says_nothing: bool) -> Result<Content<'a>> {
+    let parts = match system.take() {
+        Some(system) => {
+            let what = "sent as the user's words: there are no others";
+            cx.report_setting(&codes::INSTRUCTION_MOVED, ir::Setting::Instructions, what);
+            system.parts
+        }
+        None if says_nothing => {
+            let what = "the user says nothing; a full stop is sent";
+            cx.report_setting(&codes::TURN_INSERTED, ir::Setting::Messages, what);
+            vec![Part::of_text(".")]
+        }
+        None => {
+            let what = "the conversation is empty: Gemini wants at least one message";
+            return Err(Error::new(Kind::InvalidRequest, what));
+        }
+    };
+    Ok(Content { role: Some(Cow::Borrowed("user")), parts, extensions: None })
 }
 
 /// What is known of the caller. Labels are for Google's own accounts and refuse most texts, so only a Gemini client's go up.

@@ -95,7 +95,10 @@ wire! {
         "end_index" end_index: Integer,
         "title" title: Str<'a>,
         "url" url: Str<'a>,
+        "content" content: Str<'a>,
     }
+
+    struct SearchResult<'a> { "url" url: Str<'a>, "title" title: Str<'a>, "snippet" snippet: Str<'a>, }
 
     struct Logprobs<'a> { "content" content: Vec<Token<'a>>, }
 
@@ -153,6 +156,7 @@ pub(super) fn parse(cx: &mut Cx, memo: &Memo) -> Result<ir::Response> {
         None => return Err(Error::unreadable("the upstream's answer has no message")),
     }
     reader.ending(choice);
+    reader.sources_of(&document);
     if let Some(usage) = usage_of(&document, |raw| body.json(raw)) {
         out.usage(usage);
     }
@@ -313,6 +317,9 @@ pub(super) struct Reader {
     in_text: bool,
     /// Sources that came before the text they back, as OpenRouter sends them.
     early_sources: Vec<ir::Citation>,
+    /// Sources that are told beside the answer, by fields of the document; the last list counts.
+    sources: Vec<ir::Citation>,
+    has_annotations: bool,
     /// The word for the end, once it was said.
     reason: Option<String>,
     stop_sequence: Option<ir::Text>,
@@ -328,6 +335,8 @@ impl Reader {
             is_whole: false,
             in_text: false,
             early_sources: Vec::new(),
+            sources: Vec::new(),
+            has_annotations: false,
             reason: None,
             stop_sequence: None,
         }
@@ -366,6 +375,7 @@ impl Reader {
             let what = format!("choice {}", choice.index.map_or(0, |index| index.0));
             out.report(&codes::UPSTREAM_ODDITY, "choices", format!("{what} was not asked for"));
         }
+        self.sources_of(&document);
         if let Some(usage) = usage_of(&document, json) {
             out.usage(usage);
         }
@@ -386,6 +396,7 @@ impl Reader {
         if let Some(tokens) = logprobs.filter(|_| had_text).and_then(tokens_of) {
             out.annotate(ir::Annotation::Logprobs(tokens));
         }
+        self.has_annotations |= message.annotations.as_ref().is_some_and(|list| !list.is_empty());
         self.early_sources.extend(message.annotations.iter().flatten().map(|raw| citation_of(raw)));
         if self.in_text {
             for citation in self.early_sources.drain(..) {
@@ -655,8 +666,36 @@ impl Reader {
         }
     }
 
+    /// Sources that stand beside the answer. Perplexity names them so, and its text refers to them by numbers: `[1]`.
+    fn sources_of(&mut self, document: &Document<'_>) {
+        let find =
+            |wanted: &str| document.unknown.iter().find(|(name, _)| &***name == wanted).map(|(_, raw)| raw.get());
+        let results: Vec<SearchResult<'_>> =
+            find("search_results").and_then(|raw| json::read(raw).ok()).unwrap_or_default();
+        let addresses: Vec<Str<'_>> = find("citations").and_then(|raw| json::read(raw).ok()).unwrap_or_default();
+        let bare = addresses.into_iter().map(|url| SearchResult { url: Some(url), ..SearchResult::default() });
+        let all: Vec<SearchResult<'_>> = if results.is_empty() { bare.collect() } else { results };
+        let text = |text: Option<Str<'_>>| text.map(|text| ir::Text::from(text.0)).filter(|text| !text.is_empty());
+        let source = |SearchResult { url, title, snippet, unknown: _ }: SearchResult<'_>| ir::Citation {
+            span: None,
+            url: text(url),
+            title: text(title),
+            quote: text(snippet),
+            native: Some(ir::Native { dialect: ID, value: ir::Json::NULL }),
+        };
+        let sources: Vec<ir::Citation> = all.into_iter().map(source).filter(|source| source.url.is_some()).collect();
+        if !sources.is_empty() {
+            self.sources = sources;
+        }
+    }
+
     /// The answer is whole.
     pub(super) fn finish(&mut self, out: &mut ir::Emitter) {
+        if self.in_text && !self.has_annotations {
+            for source in std::mem::take(&mut self.sources) {
+                out.annotate(ir::Annotation::Citation(source));
+            }
+        }
         self.end_thoughts(out);
         for known in self.calls.iter().filter(|known| !known.has_begun) {
             let what = format!("a call without a name: {}", known.held);
@@ -751,7 +790,7 @@ fn citation_of(raw: &RawValue) -> ir::Citation {
         span,
         url: text(cited.url),
         title: text(cited.title),
-        quote: None,
+        quote: text(cited.content),
         native: Some(ir::Native { dialect: ID, value }),
     }
 }

@@ -1,6 +1,7 @@
 //! Raises instructions and messages.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +16,7 @@ use crate::backends::{Names, Target};
 use crate::context::Cx;
 use crate::conversation::{self, Turn};
 use crate::diagnostics::codes;
+use crate::dialects::media::{is_text, known_mime, standard_base64};
 use crate::dialects::openai;
 use crate::dialects::openai_chat_completions as words;
 use crate::dialects::openai_chat_completions::{
@@ -22,11 +24,16 @@ use crate::dialects::openai_chat_completions::{
 };
 use crate::ir;
 
+/// More marks than this are refused.
+const MAX_MARKS: usize = 4;
+
 /// What holds for the whole request.
 pub(super) struct Raiser<'a> {
     names: &'a Names,
     issuer: ir::Issuer,
     cache: CacheMarks,
+    /// So many of the first marks are left out: only the last ones are taken.
+    marks_over: Cell<usize>,
     takes_developer: bool,
     takes_thoughts: bool,
     takes_customs: bool,
@@ -38,6 +45,7 @@ impl<'a> Raiser<'a> {
             names,
             issuer: target.issuer(ID),
             cache: CacheMarks::of(target),
+            marks_over: Cell::new(0),
             takes_developer: target.capabilities.developer_role.unwrap_or_else(|| has_newest_models(target)),
             takes_thoughts: !is_openai(target),
             takes_customs,
@@ -51,6 +59,7 @@ impl<'a> Raiser<'a> {
         instructions: &'r [ir::Instruction],
         turns: &'r [Turn<'r>],
     ) -> Vec<Message<'r>> {
+        self.marks_over.set(marks(instructions, turns).saturating_sub(MAX_MARKS));
         let mut out = Vec::new();
         self.instructions(cx, instructions, &mut out);
         let mut moved = Vec::new();
@@ -185,8 +194,14 @@ impl<'a> Raiser<'a> {
     /// The field for a wish to cache, unless the client wrote one for this dialect.
     fn cache_field(&self, cx: &mut Cx, meta: &ir::Meta) -> Option<CacheField> {
         let mark = meta.cache?;
-        let own = ["prompt_cache_breakpoint", "cache_control"];
-        if own.iter().any(|name| meta.extensions.get(ID, name).is_some()) {
+        if has_own_mark(meta) {
+            return None;
+        }
+        let over = self.marks_over.get();
+        if over > 0 && !matches!(self.cache, CacheMarks::None) {
+            self.marks_over.set(over - 1);
+            let what = format!("a request has {MAX_MARKS} marks; the last ones are sent");
+            cx.report_at(&codes::CACHE_HINT_LOST, meta.place, ir::Setting::CacheMark, what);
             return None;
         }
         match self.cache {
@@ -279,10 +294,8 @@ impl<'a> Raiser<'a> {
                 }
                 ir::Part::ToolCall(call) => self.call(cx, call, &mut message),
                 ir::Part::Opaque(part) => parts.extend(opaque(cx, part)),
-                ir::Part::Media(media) => {
-                    let what = format!("the assistant cannot say {:?} in this dialect", media.kind);
-                    cx.report(&codes::CONTENT_DROPPED, media.meta.place, "", what);
-                }
+                // A client's of this dialect, for a relative that makes pictures.
+                ir::Part::Media(media) => parts.extend(self.media(cx, media)),
                 // These stand in turns of their own.
                 ir::Part::ToolResult(_) => {}
             }
@@ -457,7 +470,7 @@ impl<'a> Raiser<'a> {
                     cx.report(&codes::MODALITY_UNSUPPORTED, meta.place, "", what);
                 }
                 let rest = meta.extensions.written(ID, "input_audio");
-                Body::InputAudio { input_audio: InputAudio { data: standard(data), format, rest } }
+                Body::InputAudio { input_audio: InputAudio { data: standard_base64(data), format, rest } }
             }
             (ir::MediaKind::Document, ir::MediaSource::Inline(data)) => self.document(cx, media, data),
             // OpenRouter takes one.
@@ -495,11 +508,11 @@ impl<'a> Raiser<'a> {
     }
 
     fn image<'r>(&self, cx: &mut Cx, media: &'r ir::Media) -> Option<ImageUrl<'r>> {
-        let ir::Media { source, mime, name, detail, meta, .. } = media;
+        let ir::Media { source, name, detail, meta, .. } = media;
         let url = match source {
             ir::MediaSource::Inline(data) => {
-                let mime = mime.as_deref().or_else(|| words::mime_of_base64(data)).unwrap_or("image/png");
-                Address::Data { head: head(mime, &meta.extensions), data: standard(data) }
+                let mime = known_mime(media).unwrap_or("image/png");
+                Address::Data { head: head(mime, &meta.extensions), data: standard_base64(data) }
             }
             ir::MediaSource::Url(url) if url.starts_with("http") || url.starts_with("data:") || is_own(meta) => {
                 Address::Url(url)
@@ -523,11 +536,12 @@ impl<'a> Raiser<'a> {
     }
 
     fn document<'r>(&self, cx: &mut Cx, media: &'r ir::Media, data: &'r str) -> Body<'r> {
-        let ir::Media { mime, name, meta, .. } = media;
+        let ir::Media { name, meta, .. } = media;
         let is_own = is_own(meta);
-        let mime = mime.as_deref().or_else(|| words::mime_of_base64(data)).unwrap_or("application/pdf");
-        if !is_own && mime.starts_with("text/") {
-            let words = STANDARD.decode(standard(data).as_bytes()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let mime = known_mime(media).unwrap_or("application/pdf");
+        if !is_own && is_text(mime) {
+            let words =
+                STANDARD.decode(standard_base64(data).as_bytes()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             if let Some(words) = words {
                 cx.report(&codes::CONTENT_AS_TEXT, meta.place, "", "a text document is told in words");
                 return Body::Text { text: Cow::Owned(words) };
@@ -537,7 +551,7 @@ impl<'a> Raiser<'a> {
         let filename = name
             .as_deref()
             .or_else(|| (!unnamed).then_some(if mime.ends_with("pdf") { "document.pdf" } else { "document" }));
-        let file_data = Some(Address::Data { head: head(mime, &meta.extensions), data: standard(data) });
+        let file_data = Some(Address::Data { head: head(mime, &meta.extensions), data: standard_base64(data) });
         Body::File { file: File { filename, file_data, file_id: None, rest: meta.extensions.written(ID, "file") } }
     }
 }
@@ -546,6 +560,20 @@ impl<'a> Raiser<'a> {
 #[derive(Serialize)]
 struct Wrapped<'a> {
     input: &'a str,
+}
+
+/// Whether a client of this dialect wrote a mark, in a field that goes back as it came.
+fn has_own_mark(meta: &ir::Meta) -> bool {
+    ["prompt_cache_breakpoint", "cache_control"].iter().any(|name| meta.extensions.get(ID, name).is_some())
+}
+
+/// How many marks of other dialects could be written.
+fn marks(instructions: &[ir::Instruction], turns: &[Turn<'_>]) -> usize {
+    let is_mark = |meta: &ir::Meta| meta.cache.is_some() && !has_own_mark(meta);
+    let parts = turns.iter().flat_map(|turn| &turn.parts);
+    let of_parts =
+        parts.filter(|part| matches!(***part, ir::Part::Text(_) | ir::Part::Media(_)) && is_mark(part.meta()));
+    instructions.iter().filter(|one| is_mark(&one.meta)).count() + of_parts.count()
 }
 
 /// Whether a client of this dialect wrote it, who may know better what its upstream takes.
@@ -564,18 +592,6 @@ fn approximated(cx: &mut Cx, is_near: bool, ttl: Option<&str>, place: ir::Place)
 fn head<'a>(mime: &'a str, extensions: &ir::Extensions) -> Cow<'a, str> {
     let spelled = noted(VALUE_FORM, extensions).and_then(|json| serde_json::from_str(json).ok());
     spelled.map_or(Cow::Borrowed(mime), Cow::Owned)
-}
-
-/// Base64 in the ordinary alphabet.
-fn standard(data: &str) -> Cow<'_, str> {
-    if !data.contains(['-', '_']) {
-        return Cow::Borrowed(data);
-    }
-    let mut out = data.replace('-', "+").replace('_', "/");
-    while !out.len().is_multiple_of(4) {
-        out.push('=');
-    }
-    Cow::Owned(out)
 }
 
 fn opaque<'r>(cx: &mut Cx, part: &'r ir::Opaque) -> Option<ContentPart<'r>> {
@@ -647,11 +663,12 @@ pub(super) fn turns<'a>(cx: &mut Cx, messages: &'a [ir::Message]) -> Vec<Turn<'a
     for message in messages {
         cx.report_extensions(&message.extensions, message.place, ID);
     }
-    let mut turns = conversation::turns(cx, messages, false);
+    let turns = conversation::turns(cx, messages, false);
+    let mut turns = conversation::without_assistant_media(cx, turns, is_own);
     for turn in &mut turns {
         // Results stay in the order in which the client sent them: any order is taken, and caches know this one.
-        let is_result =
-            |part: &Cow<'_, ir::Part>| matches!(**part, ir::Part::ToolResult(_)) && part.meta().place.0 != 0;
+        // One that was made up has no place among them.
+        let is_result = |part: &Cow<'_, ir::Part>| matches!(part, Cow::Borrowed(ir::Part::ToolResult(_)));
         if turn.parts.iter().all(is_result) {
             turn.parts.sort_by_key(|part| part.meta().place.0);
         }

@@ -14,7 +14,7 @@ use crate::dialects::effort;
 use crate::dialects::openai::{fitting_effort, sampled};
 use crate::dialects::openai_chat_completions as words;
 use crate::dialects::openai_chat_completions::{
-    CHOICE_FORM, EFFORT_FORM, FIELD_FORM, FORMAT_FORM, ID, LAST_FORM, LEGACY_CHOICE, LIMIT_FORM, STOP_FORM,
+    CHOICE_FORM, EFFORT_FORM, FIELD_FORM, FORMAT_FORM, ID, LAST_FORM, LEGACY_CHOICE, LIMIT_FORM, SEED_FORM, STOP_FORM,
     STREAM_FORM, TOP_K_FORM, TOP_LOGPROBS_FORM, USER_FORM, WITHOUT_TOOLS, noted,
 };
 use crate::http;
@@ -290,7 +290,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
         top_k,
         frequency_penalty: sampled(cx, ir::Setting::FrequencyPenalty, sampling.frequency_penalty, 0.0, is_sampled),
         presence_penalty: sampled(cx, ir::Setting::PresencePenalty, sampling.presence_penalty, 0.0, is_sampled),
-        seed: sampling.seed,
+        seed: sampling.seed.filter(|_| noted(SEED_FORM, extensions).is_none()),
         stop: stop(cx, &sampling.stop, has_stops, extensions),
         logprobs: logprobs.map(|_| true),
         top_logprobs: logprobs.filter(|top| *top > 0 || noted(TOP_LOGPROBS_FORM, extensions).is_some()),
@@ -399,7 +399,8 @@ fn reasoning_effort(
     has_tools: bool,
 ) -> Option<ir::Effort> {
     let ir::ReasoningConfig { mode, effort: asked, budget, visibility } = config;
-    let by_relatives = ["reasoning", "thinking", "enable_thinking"];
+    let by_relatives =
+        ["reasoning", "thinking", "enable_thinking", "thinking_budget", "include_reasoning", "reasoning_format"];
     if by_relatives.iter().any(|name| extensions.get(ID, name).is_some()) {
         let is_said = noted(EFFORT_FORM, extensions).is_some();
         return asked.filter(|_| is_said);

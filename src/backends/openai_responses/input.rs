@@ -10,6 +10,7 @@ use crate::backends::Names;
 use crate::context::Cx;
 use crate::conversation;
 use crate::diagnostics::codes;
+use crate::dialects::media::{known_mime, standard_base64};
 use crate::dialects::openai;
 use crate::dialects::openai_responses::{self as words, Annotation, Breakpoint, Content, Logprob};
 use crate::ir;
@@ -174,6 +175,16 @@ impl<'a> Raiser<'a> {
             let parts = turn.parts.iter().map(|part| &**part).collect();
             self.turn(cx, &Turn { role: turn.role, name: turn.name, parts, message: turn.message });
         }
+        if self.items.is_empty() && messages.iter().all(|message| message.parts.is_empty()) {
+            // Who says nothing says it in a message, as there has to be one.
+            self.items.extend(messages.first().map(|_| Item::Message {
+                id: None,
+                role: "user",
+                content: Words::Plain(Cow::Borrowed("")),
+                phase: None,
+                extensions: no_extensions(),
+            }));
+        }
         conversation::report_prefill(cx, messages, |_| false);
     }
 
@@ -335,10 +346,11 @@ impl<'a> Raiser<'a> {
         let (mut data, mut url, mut file_id) = (None, None, None);
         match source {
             ir::MediaSource::Inline(inline) => {
-                let mime = mime.as_deref().or_else(|| guess(inline));
+                let mime = known_mime(media);
                 data = Some(match (meta.extensions.get(DIALECT, words::DATA_HEAD), mime) {
                     (Some(head), _) => format!("data:{},{inline}", head.value().as_str().unwrap_or_default()),
                     // A document without a media type came without the head of a `data:` URL, too.
+                    (None, _) if self.is_own && media.mime.is_none() && !is_image => inline.to_string(),
                     (None, None) if !is_image => inline.to_string(),
                     (None, mime) => {
                         format!("data:{};base64,{}", mime.unwrap_or("image/png"), standard_base64(inline))
@@ -639,30 +651,6 @@ fn call_id(id: &ir::Text) -> Cow<'_, str> {
         return Cow::Borrowed(id);
     }
     Cow::Owned(super::request::cut(id, MAX_CALL_ID))
-}
-
-/// The media type that the first bytes tell.
-fn guess(data: &str) -> Option<&'static str> {
-    const MAGIC: [(&str, &str); 5] = [
-        ("iVBORw", "image/png"),
-        ("/9j/", "image/jpeg"),
-        ("R0lGOD", "image/gif"),
-        ("UklGR", "image/webp"),
-        ("JVBERi", "application/pdf"),
-    ];
-    MAGIC.iter().find(|(magic, _)| data.starts_with(magic)).map(|(_, mime)| *mime)
-}
-
-/// The alphabet and padding that the API reads.
-fn standard_base64(data: &str) -> Cow<'_, str> {
-    if !data.contains(['-', '_']) && data.len().is_multiple_of(4) {
-        return Cow::Borrowed(data);
-    }
-    let mut out = data.trim_end_matches('=').replace('-', "+").replace('_', "/");
-    while !out.len().is_multiple_of(4) {
-        out.push('=');
-    }
-    Cow::Owned(out)
 }
 
 /// A name for a document that has none; its end tells the kind.

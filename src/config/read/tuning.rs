@@ -105,6 +105,7 @@ impl Reader<'_> {
             hosted_with_functions: flag(self, "hostedWithFunctions"),
             media_in_results: flag(self, "mediaInResults"),
             media_resolution: flag(self, "mediaResolution"),
+            media_urls: flag(self, "mediaUrls"),
             prefill: flag(self, "prefill"),
             system_turns: flag(self, "systemTurns"),
             developer_role: flag(self, "developerRole"),

@@ -6,6 +6,7 @@ use base64::Engine;
 use serde::{Serialize, Serializer};
 
 use super::{ID, read};
+use crate::dialects::media::known_mime;
 use crate::ir::{self, Json, Written};
 
 /// A turn.
@@ -134,7 +135,9 @@ pub(crate) struct MediaResolution {
 /// Media as a part; `None` for an id that only another dialect knows.
 pub(crate) fn media(media: &ir::Media) -> Option<Part<'_>> {
     let is_text = matches!(media.source, ir::MediaSource::Text(_));
-    let mime = media.mime.as_deref().or(is_text.then_some("text/plain"));
+    let is_native = media.meta.extensions.dialect() == Some(ID);
+    let known = if is_native { media.mime.as_deref() } else { known_mime(media) };
+    let mime = known.or(is_text.then_some("text/plain"));
     let inline = |data| {
         let mime_type = mime.unwrap_or(match media.kind {
             ir::MediaKind::Image => "image/png",

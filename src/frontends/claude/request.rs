@@ -313,6 +313,13 @@ fn message(cx: &mut Cx, turn: Turn<'_>, calls: &mut Calls, request: &mut ir::Req
     let parts = cx.at("content", |cx| blocks::parts(cx, &content, calls))?;
     let mut message = ir::Message { place: cx.here(), role, name: None, parts, extensions: ir::Extensions::default() };
     keep(cx, &turn.unknown, "", turn_loss, &mut message.extensions);
+    if role == ir::Role::Assistant {
+        for part in &mut message.parts {
+            if let ir::Part::Media(media) = part {
+                mark(marks::ASSISTANT_MEDIA, &mut media.meta.extensions);
+            }
+        }
+    }
     if role == ir::Role::System {
         let is_leading = request.messages.is_empty() && message.extensions.is_empty();
         if is_leading && message.parts.iter().all(|part| matches!(part, ir::Part::Text(_))) {

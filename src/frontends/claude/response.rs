@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::super::Asked;
 use super::slots::{self, Owner};
-use crate::context::Cx;
-use crate::diagnostics::{Code, codes};
+use crate::context::{Cx, Losses};
+use crate::diagnostics::codes;
 use crate::dialects::claude::{self, ID};
 use crate::envelope;
 use crate::ir;
@@ -18,7 +18,7 @@ use crate::ir;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Block<'a> {
     Text {
-        text: &'a str,
+        text: Cow<'a, str>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         citations: Vec<&'a ir::Json>,
         #[serde(flatten)]
@@ -76,18 +76,16 @@ pub(super) struct StopDetails<'a> {
 pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<u8> {
     let ir::Response { id, model: _, created: _, parts, finish, usage, extensions } = response;
     let id = id.unwrap_or_else(|| asked.ids.clone().make("msg_"));
-    cx.report_extensions(&extensions, ir::Place::default(), ID);
-    cx.report_extensions(&finish.extensions, ir::Place::default(), ID);
+    let mut losses = Losses::default();
+    losses.extensions(&extensions, ID);
     let said = Said::of(&parts);
-    let is_odd = matches!(finish.reason, ir::Reason::Malformed | ir::Reason::Other);
-    if is_odd && finish.raw.as_deref() != Some(stop_reason(&finish, said)) {
-        let what = format!("why the answer ended: {}", finish.raw.as_deref().unwrap_or("unknown"));
-        cx.report(&codes::STOP_DETAIL_LOST, ir::Place::default(), "", what);
-    }
     let mut content = Vec::new();
     for part in &parts {
-        blocks(cx, asked, part, &mut content);
+        losses.extensions(&part.meta().extensions, ID);
+        blocks(asked, part, &mut content, &mut losses);
     }
+    lose_end(&finish, said, &mut losses);
+    cx.report_all(losses.take());
     let message = Message {
         id: &id,
         r#type: "message",
@@ -105,36 +103,32 @@ pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<
 }
 
 /// The blocks of a part: none, one, or two where a seal needs one of its own.
-fn blocks<'a>(cx: &mut Cx, asked: &Asked, part: &'a ir::Part, out: &mut Vec<Block<'a>>) {
+fn blocks<'a>(asked: &Asked, part: &'a ir::Part, out: &mut Vec<Block<'a>>, losses: &mut Losses) {
     let meta = part.meta();
     let rest = meta.extensions.written(ID, "");
     let seal = meta.seal.as_deref();
     match part {
         ir::Part::Text(part) => {
-            let mut citations = Vec::new();
-            for citation in &part.citations {
-                match native(citation) {
-                    Some(value) => citations.push(value),
-                    None => {
-                        let what = "a citation without an encrypted index has no form here";
-                        report(cx, &codes::CITATION_DEGRADED, out, what);
-                    }
-                }
-            }
+            let place = out.len();
+            let citations = part.citations.iter().filter_map(|citation| cite(citation, place, losses)).collect();
             if !part.text.is_empty() {
-                out.push(Block::Text { text: &part.text, citations, rest });
+                out.push(Block::Text { text: Cow::Borrowed(&part.text), citations, rest });
             }
             let owner = if part.text.is_empty() { Owner::EmptyText } else { Owner::TextBefore };
             out.extend(seal.map(|seal| carrier(slots::carry(&owner, seal))));
         }
         ir::Part::Refusal(part) => {
             if !part.text.is_empty() {
-                out.push(Block::Text { text: &part.text, citations: Vec::new(), rest });
+                out.push(Block::Text { text: Cow::Borrowed(&part.text), citations: Vec::new(), rest });
             }
         }
         ir::Part::Reasoning(part) => {
             let slot = seal.map(|seal| Cow::Owned(envelope::wrap(seal).as_str().to_owned()));
-            let thinking = if asked.hide_reasoning { "" } else { part.text.as_str() };
+            let is_hidden = asked.hide_reasoning && !part.text.is_empty();
+            if is_hidden {
+                lose_thoughts(losses);
+            }
+            let thinking = if is_hidden { "" } else { part.text.as_str() };
             match (part.form, slot) {
                 (ir::ReasoningForm::Redacted, Some(data)) => out.push(Block::RedactedThinking { data, rest }),
                 (ir::ReasoningForm::Redacted, None) => {}
@@ -146,28 +140,78 @@ fn blocks<'a>(cx: &mut Cx, asked: &Asked, part: &'a ir::Part, out: &mut Vec<Bloc
             }
         }
         ir::Part::ToolCall(part) => {
-            let input = match part.kind {
-                ir::CallKind::Function => part.arguments_object().unwrap_or_else(|| wrapped("_raw", &part.arguments)),
-                ir::CallKind::Custom => wrapped("input", &part.arguments),
+            let input = match (part.kind, part.arguments_object()) {
+                (ir::CallKind::Function, Some(object)) => object,
+                (ir::CallKind::Function, None) => {
+                    lose_arguments(out.len(), losses);
+                    wrapped("_raw", &part.arguments)
+                }
+                (ir::CallKind::Custom, _) => wrapped("input", &part.arguments),
             };
             out.push(Block::ToolUse { id: &part.id, name: &part.name, input, rest });
             let owner = Owner::Call(part.id.clone());
             out.extend(seal.map(|seal| carrier(slots::carry(&owner, seal))));
         }
         ir::Part::Opaque(part) if part.dialect == ID => out.push(Block::Raw(&part.value)),
-        ir::Part::Opaque(part) => {
-            report(cx, &codes::ANSWER_PART_DROPPED, out, format!("{} of {} has no form here", part.kind, part.dialect));
-            if let Some(words) = &part.words {
-                out.push(Block::Text { text: words, citations: Vec::new(), rest });
+        ir::Part::Opaque(_) | ir::Part::Media(_) | ir::Part::ToolResult(_) => {
+            if let Some(text) = words(part, out.len(), losses) {
+                out.push(Block::Text { text, citations: Vec::new(), rest });
             }
         }
-        ir::Part::Media(_) => report(cx, &codes::ANSWER_PART_DROPPED, out, "media in the answer has no form here"),
-        ir::Part::ToolResult(_) => report(cx, &codes::ANSWER_PART_DROPPED, out, "a tool's result in the answer"),
     }
 }
 
-fn report(cx: &mut Cx, code: &'static Code, before: &[Block<'_>], what: impl Into<String>) {
-    cx.report(code, ir::Place::default(), &format!("content[{}]", before.len()), what);
+/// What is told in words of a part that has no form here. `block`: where it would stand.
+pub(super) fn words<'a>(part: &'a ir::Part, block: usize, losses: &mut Losses) -> Option<Cow<'a, str>> {
+    let words = match part {
+        ir::Part::Opaque(part) => {
+            losses.opaque(part, ID);
+            return part.words.as_deref().map(Cow::Borrowed);
+        }
+        ir::Part::Media(media) => media.words().map(|words| Cow::Owned(words.as_str().to_owned())),
+        ir::Part::ToolResult(_)
+        | ir::Part::Text(_)
+        | ir::Part::ToolCall(_)
+        | ir::Part::Reasoning(_)
+        | ir::Part::Refusal(_) => None,
+    };
+    let code = if words.is_some() { &codes::CONTENT_AS_TEXT } else { &codes::ANSWER_PART_DROPPED };
+    losses.add(code, &place(block), "media, or a tool's result, has no form in an answer");
+    words
+}
+
+fn place(block: usize) -> String {
+    format!("content[{block}]")
+}
+
+/// The citation as Claude wrote it, if it did.
+pub(super) fn cite<'a>(citation: &'a ir::Citation, block: usize, losses: &mut Losses) -> Option<&'a ir::Json> {
+    let native = native(citation);
+    if native.is_none() {
+        let what = "a citation without an encrypted index has no form here";
+        losses.add(&codes::CITATION_DEGRADED, &place(block), what);
+    }
+    native
+}
+
+/// Arguments that are no object.
+pub(super) fn lose_arguments(block: usize, losses: &mut Losses) {
+    losses.add(&codes::TOOL_ARGUMENTS_WRAPPED, &place(block), "the arguments are no object");
+}
+
+/// Thoughts that the client asked not to see.
+pub(super) fn lose_thoughts(losses: &mut Losses) {
+    losses.add(&codes::REASONING_HIDDEN, "", "the client asked not to see thoughts");
+}
+
+/// What the end cannot say.
+pub(super) fn lose_end(finish: &ir::Finish, said: Said, losses: &mut Losses) {
+    losses.extensions(&finish.extensions, ID);
+    let is_odd = matches!(finish.reason, ir::Reason::Malformed | ir::Reason::Other);
+    if is_odd && finish.raw.as_deref() != Some(stop_reason(finish, said)) {
+        let what = format!("why the answer ended: {}", finish.raw.as_deref().unwrap_or("unknown"));
+        losses.add(&codes::STOP_DETAIL_LOST, "", what);
+    }
 }
 
 /// The block that carries the seal of another one.
@@ -176,7 +220,7 @@ fn carrier<'a>(data: String) -> Block<'a> {
 }
 
 /// The citation as Claude wrote it; only Claude can, since the sealed index is wanted back.
-pub(super) fn native(citation: &ir::Citation) -> Option<&ir::Json> {
+fn native(citation: &ir::Citation) -> Option<&ir::Json> {
     citation.native.as_ref().filter(|native| native.dialect == ID).map(|native| &native.value)
 }
 

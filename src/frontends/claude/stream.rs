@@ -7,6 +7,8 @@ use super::super::{Asked, Encoder};
 use super::error;
 use super::response::{self, Block, Message, Said, StopDetails};
 use super::slots::{self, Owner};
+use crate::context::Losses;
+use crate::diagnostics::Diagnostic;
 use crate::dialects::claude::ID;
 use crate::envelope;
 use crate::ir;
@@ -24,6 +26,9 @@ pub(super) struct ClaudeEncoder {
     /// A seal that has no slot in its own block.
     seal: Option<ir::Sealed>,
     said: Said,
+    /// The open block is a function's call; its arguments so far.
+    arguments: String,
+    losses: Losses,
 }
 
 #[derive(Serialize)]
@@ -101,12 +106,15 @@ impl ClaudeEncoder {
             begun: false,
             seal: None,
             said: Said::default(),
+            arguments: String::new(),
+            losses: Losses::default(),
         }
     }
 
     fn begin_message(&mut self, start: ir::Start, out: &mut Vec<u8>) {
         let ir::Start { id, model: _, created: _, usage, extensions } = start;
         self.usage.update(usage);
+        self.losses.extensions(&extensions, ID);
         let id = id.unwrap_or_else(|| self.asked.ids.make("msg_"));
         let message = Message {
             id: &id,
@@ -140,12 +148,17 @@ impl ClaudeEncoder {
         self.index += 1;
     }
 
+    /// The index of the block that is open, or comes next.
+    fn place(&self) -> usize {
+        usize::try_from(self.index).unwrap_or_default()
+    }
+
     fn whole_block(&mut self, block: Block<'_>, out: &mut Vec<u8>) {
         self.start_block(block, out);
         self.stop_block(out);
     }
 
-    /// Begins the open block on the wire. Text begins with its first piece, so that there are no empty text blocks,
+    /// Begins the open block on the wire. Text and thoughts begin with their first piece, so that there are no empty blocks,
     /// which the API refuses in a history.
     fn begin_block(&mut self, out: &mut Vec<u8>) {
         if std::mem::replace(&mut self.begun, true) {
@@ -155,7 +168,7 @@ impl ClaudeEncoder {
         let rest = rest(&open);
         match &open {
             ir::Open::Text { .. } | ir::Open::Refusal { .. } => {
-                self.start_block(Block::Text { text: "", citations: Vec::new(), rest }, out);
+                self.start_block(Block::Text { text: "".into(), citations: Vec::new(), rest }, out);
             }
             ir::Open::Reasoning { .. } => {
                 self.start_block(Block::Thinking { thinking: "", signature: "".into(), rest }, out);
@@ -172,12 +185,12 @@ impl ClaudeEncoder {
     fn open(&mut self, open: ir::Open, out: &mut Vec<u8>) {
         self.begun = false;
         self.seal = None;
+        self.arguments.clear();
+        self.losses.extensions(&open.meta().extensions, ID);
         match &open {
-            ir::Open::Text { .. } => {}
+            ir::Open::Text { .. } | ir::Open::Reasoning { .. } => {}
             ir::Open::Refusal { .. } => self.said.refusal = true,
-            // What a client does not want to see, or cannot, is told by its seal alone.
-            ir::Open::Reasoning { form, .. } if self.asked.hide_reasoning || *form == ir::ReasoningForm::Redacted => {}
-            ir::Open::Reasoning { .. } | ir::Open::ToolCall { .. } => {
+            ir::Open::ToolCall { .. } => {
                 self.block = Some(open);
                 self.begin_block(out);
                 return;
@@ -188,13 +201,15 @@ impl ClaudeEncoder {
     }
 
     fn whole(&mut self, part: &ir::Part, out: &mut Vec<u8>) {
-        let ir::Part::Opaque(part) = part else { return };
-        if part.dialect == ID {
-            self.whole_block(Block::Raw(&part.value), out);
-        } else if let Some(words) = &part.words {
-            let rest = part.meta.extensions.written(ID, "");
-            self.start_block(Block::Text { text: "", citations: Vec::new(), rest }, out);
-            self.delta(Delta::Text { text: words }, out);
+        if let ir::Part::Opaque(part) = part
+            && part.dialect == ID
+        {
+            return self.whole_block(Block::Raw(&part.value), out);
+        }
+        if let Some(text) = response::words(part, self.place(), &mut self.losses) {
+            let rest = part.meta().extensions.written(ID, "");
+            self.start_block(Block::Text { text: "".into(), citations: Vec::new(), rest }, out);
+            self.delta(Delta::Text { text: &text }, out);
             self.stop_block(out);
         }
     }
@@ -206,11 +221,15 @@ impl ClaudeEncoder {
                 self.delta(Delta::Text { text }, out);
             }
             Some(ir::Open::Reasoning { form, .. }) => {
-                if !self.asked.hide_reasoning && *form != ir::ReasoningForm::Redacted {
+                if self.asked.hide_reasoning {
+                    response::lose_thoughts(&mut self.losses);
+                } else if *form != ir::ReasoningForm::Redacted {
+                    self.begin_block(out);
                     self.delta(Delta::Thinking { thinking: text }, out);
                 }
             }
             Some(ir::Open::ToolCall { kind: ir::CallKind::Function, .. }) => {
+                self.arguments.push_str(text);
                 self.delta(Delta::Input { partial_json: text }, out);
             }
             Some(ir::Open::ToolCall { kind: ir::CallKind::Custom, .. }) => {
@@ -227,7 +246,7 @@ impl ClaudeEncoder {
 
     fn annotate(&mut self, annotation: &ir::Annotation, out: &mut Vec<u8>) {
         let ir::Annotation::Citation(citation) = annotation else { return };
-        if let Some(citation) = response::native(citation) {
+        if let Some(citation) = response::cite(citation, self.place(), &mut self.losses) {
             self.begin_block(out);
             self.delta(Delta::Citation { citation }, out);
         }
@@ -269,6 +288,9 @@ impl ClaudeEncoder {
                 }
             }
             ir::Open::ToolCall { id, kind, .. } => {
+                if !ir::is_runnable(kind, &self.arguments) {
+                    response::lose_arguments(self.place(), &mut self.losses);
+                }
                 if kind == ir::CallKind::Custom {
                     let tail = if self.begun { "{\"input\":\"\"}" } else { "\"}" };
                     self.delta(Delta::Input { partial_json: tail }, out);
@@ -288,6 +310,7 @@ impl ClaudeEncoder {
     }
 
     fn end(&mut self, finish: &ir::Finish, out: &mut Vec<u8>) {
+        response::lose_end(finish, self.said, &mut self.losses);
         let delta = EndDelta {
             stop_reason: response::stop_reason(finish, self.said),
             stop_sequence: finish.stop_sequence.as_deref(),
@@ -307,14 +330,7 @@ impl ClaudeEncoder {
 
 /// What only Claude says of the open block.
 fn rest(open: &ir::Open) -> ir::Written<'_> {
-    let meta = match open {
-        ir::Open::Text { meta }
-        | ir::Open::Refusal { meta }
-        | ir::Open::Reasoning { meta, .. }
-        | ir::Open::ToolCall { meta, .. } => meta,
-        ir::Open::Whole(part) => part.meta(),
-    };
-    meta.extensions.written(ID, "")
+    open.meta().extensions.written(ID, "")
 }
 
 /// What only Claude says at the end, but for what stands beside the delta.
@@ -340,5 +356,9 @@ impl Encoder for ClaudeEncoder {
             ir::Event::Finish(finish) => self.end(&finish, out),
             ir::Event::Failed(failure) => sse::write_event("error", &error::event(&failure), out),
         }
+    }
+
+    fn take_losses(&mut self) -> Vec<Diagnostic> {
+        self.losses.take()
     }
 }

@@ -360,7 +360,7 @@ fn thought(
     if text.is_empty() && seal.is_none() {
         return;
     }
-    let mut meta = read::meta(&cx.body(), part, cx.around(cx.here()));
+    let mut meta = read::meta(&cx.body(), part, cx.here());
     meta.seal = seal;
     let mut form = ir::ReasoningForm::Summary;
     let text = if is_bare {

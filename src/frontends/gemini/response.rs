@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::context::Cx;
+use crate::context::{Cx, Losses};
 use crate::diagnostics::codes;
 use crate::dialects::gemini::write::{self, Content, FunctionCall, Part};
 use crate::dialects::gemini::{ANSWER, CANDIDATE, ID, NOTE_ID, finish_word};
@@ -303,26 +303,21 @@ pub(super) fn whole(part: &ir::Part) -> Option<Part<'_>> {
 
 pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<u8> {
     let ir::Response { id, model: _, created: _, parts, finish, usage: cost, extensions } = &response;
-    cx.report_extensions(extensions, ir::Place::default(), ID);
-    cx.report_extensions(&finish.extensions, ir::Place::default(), ID);
-    if finish.reason == ir::Reason::Pause {
-        let what = "the turn was paused, and is to be sent again";
-        cx.report(&codes::STOP_DETAIL_LOST, ir::Place::default(), "", what);
-    }
-    if finish.stop_sequence.is_some() {
-        cx.report(&codes::STOP_DETAIL_LOST, ir::Place::default(), "", "which stop sequence was met");
-    }
+    let mut losses = Losses::default();
+    losses.extensions(extensions, ID);
     let mut tail = Tail::default();
     let mut signer = Signer::default();
     let mut out = Vec::with_capacity(parts.len());
     let cut = parts.last().filter(|part| finish.reason.cuts_off() && is_cut(part));
     if cut.is_some() {
-        cx.report(&codes::ANSWER_PART_DROPPED, ir::Place::default(), "", CUT);
+        lose_cut(&mut losses);
     }
     for part in parts.iter().take(parts.len() - usize::from(cut.is_some())) {
-        cx.report_extensions(&part.meta().extensions, part.meta().place, ID);
-        self::part(cx, part, asked, &mut tail, &mut signer, &mut out);
+        losses.extensions(&part.meta().extensions, ID);
+        self::part(part, asked, &mut tail, &mut signer, &mut out, &mut losses);
     }
+    lose_end(finish, &mut losses);
+    cx.report_all(losses.take());
     let made_id;
     let response_id = match id {
         Some(id) => id,
@@ -348,25 +343,78 @@ pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<
     bytes
 }
 
-/// What becomes of half a call: there is no form for one here, and a client would run it.
-const CUT: &str = "a call that was cut off";
+/// Half a call: there is no form for one here, and a client would run it.
+pub(super) fn lose_cut(losses: &mut Losses) {
+    losses.add(&codes::ANSWER_PART_DROPPED, "", "a call that was cut off");
+}
+
+/// Thoughts that the client asked not to see.
+pub(super) fn lose_thoughts(losses: &mut Losses) {
+    losses.add(&codes::REASONING_HIDDEN, "", "the client asked for no thoughts");
+}
+
+/// What a call cannot say.
+pub(super) fn lose_of_call(name: &str, namespace: Option<&ir::Text>, losses: &mut Losses) {
+    if let Some(namespace) = namespace {
+        losses.add(&codes::ANSWER_PART_DROPPED, "namespace", format!("{name} is of {namespace}"));
+    }
+}
+
+/// What a source cannot say. One of Gemini's own is among the details that are given back.
+pub(super) fn lose_of_source(citation: &ir::Citation, losses: &mut Losses) {
+    if citation.url.is_some() && citation.quote.is_some() {
+        losses.add(&codes::CITATION_DEGRADED, "", "the words of a source with an address are left out");
+    }
+}
+
+/// Arguments that are no object.
+pub(super) fn lose_arguments(losses: &mut Losses) {
+    losses.add(&codes::TOOL_ARGUMENTS_WRAPPED, "", "put under _raw, as they are no object");
+}
+
+/// What a part that comes in one piece cannot say.
+pub(super) fn lose_of_whole(part: &ir::Part, is_told: bool, losses: &mut Losses) {
+    match part {
+        ir::Part::Opaque(opaque) if opaque.dialect != ID => losses.opaque(opaque, ID),
+        _ if is_told => {}
+        ir::Part::Media(_) => losses.add(&codes::ANSWER_PART_DROPPED, "", "a file that only another dialect knows"),
+        ir::Part::ToolResult(_) => losses.add(&codes::ANSWER_PART_DROPPED, "", "a tool's result in an answer"),
+        // These never come whole.
+        ir::Part::Opaque(_)
+        | ir::Part::Text(_)
+        | ir::Part::ToolCall(_)
+        | ir::Part::Reasoning(_)
+        | ir::Part::Refusal(_) => {}
+    }
+}
+
+/// What the end cannot say.
+pub(super) fn lose_end(finish: &ir::Finish, losses: &mut Losses) {
+    losses.extensions(&finish.extensions, ID);
+    if finish.reason == ir::Reason::Pause {
+        losses.add(&codes::STOP_DETAIL_LOST, "", "the turn was paused, and is to be sent again");
+    }
+    if finish.stop_sequence.is_some() {
+        losses.add(&codes::STOP_DETAIL_LOST, "", "which stop sequence was met");
+    }
+}
 
 fn is_cut(part: &ir::Part) -> bool {
     matches!(part, ir::Part::ToolCall(call) if !ir::is_runnable(call.kind, &call.arguments))
 }
 
 fn part<'a>(
-    cx: &mut Cx,
     part: &'a ir::Part,
     asked: &Asked,
     tail: &mut Tail,
     signer: &mut Signer,
     out: &mut Vec<Part<'a>>,
+    losses: &mut Losses,
 ) {
-    let place = part.meta().place;
     match part {
         ir::Part::Text(ir::TextPart { text, citations, logprobs, meta }) => {
             for citation in citations {
+                lose_of_source(citation, losses);
                 tail.cite(citation, text, 0, Some(out.len()));
             }
             tail.logprobs(logprobs.clone());
@@ -378,7 +426,7 @@ fn part<'a>(
         ir::Part::Reasoning(ir::Reasoning { text, form: _, meta }) => {
             let is_hidden = asked.hide_reasoning && !text.is_empty();
             if is_hidden {
-                cx.report(&codes::REASONING_HIDDEN, place, "", "the client asked for no thoughts");
+                lose_thoughts(losses);
             }
             let signature = meta.seal.as_deref().map(|seal| signer.thought(seal));
             let text = if is_hidden { "" } else { text.as_str() };
@@ -394,28 +442,18 @@ fn part<'a>(
             }
         }
         ir::Part::ToolCall(ir::ToolCall { id, name, namespace, kind, arguments, meta }) => {
-            if let Some(namespace) = namespace {
-                cx.report(&codes::ANSWER_PART_DROPPED, place, "namespace", format!("{name} is of {namespace}"));
-            }
+            lose_of_call(name, namespace.as_ref(), losses);
             let signature = signer.call(meta.seal.as_deref());
             let (part, is_wrapped) = call(&Call { id, name, kind: *kind, arguments, meta }, signature);
             if is_wrapped {
-                cx.report(&codes::TOOL_ARGUMENTS_WRAPPED, place, "", "put under _raw, as they are no object");
+                lose_arguments(losses);
             }
             out.push(part);
         }
-        ir::Part::Opaque(opaque) => {
-            if opaque.dialect != ID {
-                cx.report_opaque(opaque, ID);
-            }
-            out.extend(whole(part));
-        }
-        ir::Part::Media(_) => match whole(part) {
-            Some(part) => out.push(part),
-            None => cx.report(&codes::ANSWER_PART_DROPPED, place, "", "a file that only another dialect knows"),
-        },
-        ir::Part::ToolResult(_) => {
-            cx.report(&codes::ANSWER_PART_DROPPED, place, "", "a tool's result in an answer");
+        ir::Part::Opaque(_) | ir::Part::Media(_) | ir::Part::ToolResult(_) => {
+            let told = whole(part);
+            lose_of_whole(part, told.is_some(), losses);
+            out.extend(told);
         }
     }
 }

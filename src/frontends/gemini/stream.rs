@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::error_body;
-use super::response::{Answer, Call, Candidate, Signer, Tail, call, usage, whole};
+use super::response::{self, Answer, Call, Candidate, Signer, Tail, call, usage, whole};
+use crate::context::Losses;
+use crate::diagnostics::Diagnostic;
 use crate::dialects::gemini::write::{Content, Part};
 use crate::dialects::gemini::{ANSWER, ID};
 use crate::envelope;
@@ -13,7 +15,7 @@ use crate::ir;
 
 /// The block that is open.
 enum Block {
-    Text { meta: ir::Meta, text: String },
+    Text { meta: ir::Meta, text: String, sources: Vec<ir::Citation> },
     Reasoning { meta: ir::Meta },
     Refusal { meta: ir::Meta },
     Call { id: ir::Text, name: ir::Text, kind: ir::CallKind, meta: ir::Meta, arguments: String },
@@ -41,6 +43,7 @@ pub(super) struct GeminiEncoder {
     /// Bytes of text in the blocks before the open one: sources are told by their place in all of the answer's text.
     text_before: usize,
     has_parts: bool,
+    losses: Losses,
 }
 
 impl GeminiEncoder {
@@ -59,6 +62,7 @@ impl GeminiEncoder {
             doubtful: None,
             text_before: 0,
             has_parts: false,
+            losses: Losses::default(),
         }
     }
 
@@ -97,19 +101,24 @@ impl GeminiEncoder {
 
     fn open(&mut self, open: ir::Open, out: &mut Vec<u8>) {
         self.settle(out);
+        self.losses.extensions(&open.meta().extensions, ID);
         self.block = Some(match open {
-            ir::Open::Text { meta } => Block::Text { meta, text: String::new() },
+            ir::Open::Text { meta } => Block::Text { meta, text: String::new(), sources: Vec::new() },
             ir::Open::Reasoning { form: _, meta } => Block::Reasoning { meta },
             ir::Open::Refusal { meta } => {
                 self.tail.is_refused = true;
                 Block::Refusal { meta }
             }
-            ir::Open::ToolCall { id, name, namespace: _, kind, meta } => {
+            ir::Open::ToolCall { id, name, namespace, kind, meta } => {
+                response::lose_of_call(&name, namespace.as_ref(), &mut self.losses);
                 Block::Call { id, name, kind, meta, arguments: String::new() }
             }
             ir::Open::Whole(part) => {
-                if let Some(part) = whole(&part) {
-                    self.part(part, out);
+                let told = whole(&part);
+                response::lose_of_whole(&part, told.is_some(), &mut self.losses);
+                if let Some(told) = told {
+                    self.text_before += told.text.as_ref().map_or(0, |text| text.len());
+                    self.part(told, out);
                 }
                 Block::Whole
             }
@@ -119,7 +128,7 @@ impl GeminiEncoder {
     fn delta(&mut self, delta: &ir::Text, out: &mut Vec<u8>) {
         // A part's own fields are told once, on its first piece.
         let (part, meta) = match &mut self.block {
-            Some(Block::Text { meta, text }) => {
+            Some(Block::Text { meta, text, .. }) => {
                 text.push_str(delta);
                 (Part::of_text(delta.as_str()), std::mem::take(meta))
             }
@@ -132,7 +141,8 @@ impl GeminiEncoder {
             }
             // A call is told when it is whole: Gemini's streams have no pieces of calls.
             Some(Block::Call { arguments, .. }) => return arguments.push_str(delta),
-            Some(Block::Reasoning { .. } | Block::Whole) | None => return,
+            Some(Block::Reasoning { .. }) => return response::lose_thoughts(&mut self.losses),
+            Some(Block::Whole) | None => return,
         };
         self.part(part.with(&meta), out);
     }
@@ -162,10 +172,9 @@ impl GeminiEncoder {
     }
 
     fn annotate(&mut self, annotation: ir::Annotation) {
-        match (annotation, &self.block) {
-            (ir::Annotation::Citation(citation), Some(Block::Text { text, .. })) => {
-                self.tail.cite(&citation, text, self.text_before, None);
-            }
+        match (annotation, &mut self.block) {
+            // Told at the end of the answer, so that it can wait for the end of the block, which it may be a source of.
+            (ir::Annotation::Citation(citation), Some(Block::Text { sources, .. })) => sources.push(citation),
             (ir::Annotation::Logprobs(logprobs), _) => self.tail.logprobs(logprobs),
             (ir::Annotation::Citation(_), _) => {}
         }
@@ -173,7 +182,13 @@ impl GeminiEncoder {
 
     fn close(&mut self, out: &mut Vec<u8>) {
         match self.block.take() {
-            Some(Block::Text { text, .. }) => self.text_before += text.len(),
+            Some(Block::Text { text, sources, .. }) => {
+                for citation in sources {
+                    response::lose_of_source(&citation, &mut self.losses);
+                    self.tail.cite(&citation, &text, self.text_before, None);
+                }
+                self.text_before += text.len();
+            }
             Some(block @ Block::Call { .. }) => {
                 let is_whole =
                     matches!(&block, Block::Call { kind, arguments, .. } if ir::is_runnable(*kind, arguments));
@@ -191,14 +206,21 @@ impl GeminiEncoder {
         if let Some(Block::Call { id, name, kind, meta, arguments }) = self.doubtful.take() {
             let signature = self.signer.call(meta.seal.as_deref());
             let arguments = ir::Text::from(arguments);
-            let (part, _) = call(&Call { id: &id, name: &name, kind, arguments: &arguments, meta: &meta }, signature);
+            let (part, is_wrapped) =
+                call(&Call { id: &id, name: &name, kind, arguments: &arguments, meta: &meta }, signature);
+            if is_wrapped {
+                response::lose_arguments(&mut self.losses);
+            }
             self.part(part, out);
         }
     }
 
     fn finish_with(&mut self, finish: &ir::Finish, out: &mut Vec<u8>) {
+        response::lose_end(finish, &mut self.losses);
         if !finish.reason.cuts_off() {
             self.settle(out);
+        } else if self.doubtful.is_some() {
+            response::lose_cut(&mut self.losses);
         }
         // A prompt that was blocked has feedback and no candidate.
         let is_blocked = !self.has_parts && self.start.extensions.get(ID, "promptFeedback").is_some();
@@ -217,6 +239,7 @@ impl Encoder for GeminiEncoder {
         match event {
             ir::Event::Start(start) => {
                 self.usage.update(start.usage.clone());
+                self.losses.extensions(&start.extensions, ID);
                 self.start = start;
             }
             ir::Event::Usage(usage) => self.usage.update(usage),
@@ -238,6 +261,10 @@ impl Encoder for GeminiEncoder {
         if !self.sse {
             out.extend_from_slice(if self.has_written { b"]" } else { b"[]" });
         }
+    }
+
+    fn take_losses(&mut self) -> Vec<Diagnostic> {
+        self.losses.take()
     }
 
     fn content_type(&self) -> &'static str {

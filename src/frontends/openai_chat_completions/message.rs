@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use super::thoughts;
 use crate::context::Cx;
 use crate::diagnostics::codes;
+use crate::dialects::media;
 use crate::dialects::openai_chat_completions as words;
 use crate::dialects::openai_chat_completions::{
     CONTENT_FORM, FIELD_FORM, FILE_FORM, ID, LAST_FORM, ROLE_FORM, ThoughtField, Thoughts, VALUE_FORM, note, note_loss,
@@ -536,7 +537,7 @@ fn file(cx: &mut Cx, file: &File<'_>, mut meta: ir::Meta) -> Result<ir::Media> {
                 // Bare base64 is taken too. An address of the web is not: there it stays one, for those who fetch it.
                 ir::MediaSource::Url(bare) if !bare.contains("://") && !bare.starts_with("data:") => {
                     let by_name = name.as_deref().is_some_and(|name| name.to_ascii_lowercase().ends_with(".pdf"));
-                    let mime = if by_name { Some("application/pdf") } else { words::mime_of_base64(&bare) };
+                    let mime = if by_name { Some("application/pdf") } else { media::mime_of_base64(&bare) };
                     note(VALUE_FORM, ir::Json::of(""), &mut meta.extensions);
                     (ir::MediaSource::Inline(bare), mime.map(ir::Text::constant))
                 }

@@ -6,7 +6,7 @@ use super::message::{self, Message};
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
 use crate::dialects::openai_chat_completions::{
-    CHOICE_FORM, EFFORT_FORM, FIELD_FORM, FORMAT_FORM, FUNCTIONS, ID, LEGACY_CHOICE, LIMIT_FORM, STOP_FORM,
+    CHOICE_FORM, EFFORT_FORM, FIELD_FORM, FORMAT_FORM, FUNCTIONS, ID, LEGACY_CHOICE, LIMIT_FORM, SEED_FORM, STOP_FORM,
     STREAM_FORM, TOP_K_FORM, TOP_LOGPROBS_FORM, USER_FORM, WITHOUT_TOOLS, note,
 };
 use crate::dialects::{effort, openai_chat_completions};
@@ -29,6 +29,7 @@ wire! {
         "frequency_penalty" frequency_penalty: f64,
         "presence_penalty" presence_penalty: f64,
         "seed" seed: Integer,
+        "random_seed" random_seed: Integer,
         "stop" stop: StrOr<'a, Vec<Str<'a>>>,
         "n" n: Integer,
         "logprobs" logprobs: bool,
@@ -38,6 +39,9 @@ wire! {
         "reasoning" reasoning: &'a RawValue,
         "thinking" thinking: &'a RawValue,
         "enable_thinking" enable_thinking: &'a RawValue,
+        "thinking_budget" thinking_budget: &'a RawValue,
+        "include_reasoning" include_reasoning: &'a RawValue,
+        "reasoning_format" reasoning_format: &'a RawValue,
         "verbosity" verbosity: Str<'a>,
         "tools" tools: Vec<Tool<'a>>,
         "tool_choice" tool_choice: &'a RawValue,
@@ -209,7 +213,32 @@ fn rest(cx: &Cx, document: &Document<'_>, out: &mut ir::Extensions) {
     if *stream == Some(false) {
         note(STREAM_FORM, ir::Json::of(&false), out);
     }
-    cx.keep_unknown(ID, unknown, out);
+    for (name, raw) in unknown.iter() {
+        cx.keep(ID, ir::field_path("", name), cx.json(raw), relatives_loss(name), out);
+    }
+}
+
+/// What is lost of a field that only relatives of the dialect know.
+fn relatives_loss(name: &str) -> &'static Code {
+    match name {
+        // vLLM and its like.
+        "min_p" | "top_a" | "typical_p" | "repetition_penalty" | "length_penalty" | "min_tokens" | "best_of" => {
+            &codes::SAMPLING_DROPPED
+        }
+        "guided_json" | "guided_regex" | "guided_choice" | "guided_grammar" | "grammar" => {
+            &codes::STRUCTURED_OUTPUT_EMULATED
+        }
+        "chat_template_kwargs" | "clear_thinking" => &codes::REASONING_OPTION_LOST,
+        // OpenRouter: which provider answers, and what it does with the prompt before.
+        "provider" | "models" | "route" | "preset" | "transforms" | "plugins" | "usage" => &codes::OPTION_LOST,
+        // Mistral.
+        "safe_prompt" => &codes::SAFETY_SETTINGS_LOST,
+        // Groq, xAI, Qwen.
+        "search_settings" | "search_parameters" | "enable_search" | "search_options" => {
+            &codes::BUILTIN_TOOL_OPTIONS_LOST
+        }
+        _ => &codes::UNKNOWN_FIELD,
+    }
 }
 
 fn max_output_tokens(cx: &Cx, document: &Document<'_>, out: &mut ir::Extensions) -> Result<Option<u64>> {
@@ -239,6 +268,10 @@ fn sampling(cx: &Cx, document: &Document<'_>, out: &mut ir::Extensions) -> ir::S
             stop.iter().map(|stop| cx.text(stop)).collect()
         }
     };
+    if let (None, Some(seed)) = (document.seed, document.random_seed) {
+        note(SEED_FORM, ir::Json::of("random_seed"), out);
+        cx.keep(ID, "random_seed", ir::Json::of(&seed.0), &codes::WIRE_FORM, out);
+    }
     if document.top_k.is_some() {
         note(TOP_K_FORM, ir::Json::of(&true), out);
     }
@@ -261,7 +294,7 @@ fn sampling(cx: &Cx, document: &Document<'_>, out: &mut ir::Extensions) -> ir::S
         temperature: document.temperature,
         top_p: document.top_p,
         top_k: document.top_k,
-        seed: document.seed.map(|seed| seed.0),
+        seed: document.seed.or(document.random_seed).map(|seed| seed.0),
         presence_penalty: document.presence_penalty,
         frequency_penalty: document.frequency_penalty,
         stop: stop.into_iter().filter(|stop| !stop.is_empty()).collect(),
@@ -331,6 +364,27 @@ fn reasoning(cx: &mut Cx, document: &Document<'_>, out: &mut ir::Extensions) -> 
         let is_hidden = asked.exclude == Some(true);
         config.visibility = Some(if is_hidden { ir::Visibility::Hidden } else { ir::Visibility::Auto });
         keep_relative(cx, "reasoning", raw, asked.unknown.iter().next().is_none(), out);
+    }
+    if let Some(raw) = document.thinking_budget {
+        let budget = json::read::<Integer>(raw.get()).ok();
+        config.budget = budget.map(|budget| budget.0).or(config.budget);
+        keep_relative(cx, "thinking_budget", raw, budget.is_some(), out);
+    }
+    let shown = [
+        ("include_reasoning", document.include_reasoning, [("true", true), ("false", false), ("", false)]),
+        (
+            "reasoning_format",
+            document.reasoning_format,
+            [("\"parsed\"", true), ("\"raw\"", true), ("\"hidden\"", false)],
+        ),
+    ];
+    for (name, raw, words) in shown {
+        let Some(raw) = raw else { continue };
+        let known = words.into_iter().find(|(word, _)| *word == raw.get()).map(|(_, is_shown)| is_shown);
+        config.visibility = known
+            .map(|is_shown| if is_shown { ir::Visibility::Auto } else { ir::Visibility::Hidden })
+            .or(config.visibility);
+        keep_relative(cx, name, raw, known.is_some(), out);
     }
     if let Some(word) = &document.reasoning_effort {
         note(EFFORT_FORM, ir::Json::of(&true), out);

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::thoughts::{Detail, Details};
-use crate::context::Cx;
+use crate::context::{Cx, Losses};
 use crate::diagnostics::{Diagnostic, codes};
 use crate::dialects::openai_chat_completions::{
     CONTENT_FORM, FIELD_FORM, FUNCTIONS, ID, INDEX_FORM, ThoughtField, Thoughts, noted, reason_name,
@@ -118,6 +118,9 @@ pub(super) struct UrlCitation {
     end_index: usize,
     title: ir::Text,
     url: ir::Text,
+    /// The words of the source, in the field that OpenRouter made common.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<ir::Text>,
 }
 
 /// A picture that the model made, in the shape that OpenRouter made common.
@@ -270,7 +273,7 @@ pub(super) struct Teller {
     images: u64,
     has_text_seal: bool,
     details: Details,
-    losses: Vec<Diagnostic>,
+    losses: Losses,
 }
 
 /// What a [`Teller`] gives for an event.
@@ -294,12 +297,21 @@ impl Teller {
             images: 0,
             has_text_seal: false,
             details: Details::new(is_stream),
-            losses: Vec::new(),
+            losses: Losses::default(),
         }
     }
 
+    /// What of the answer itself the dialect has no field for.
+    pub(super) fn extensions(&mut self, extensions: &ir::Extensions) {
+        self.losses.extensions(extensions, ID);
+    }
+
+    pub(super) fn take_losses(&mut self) -> Vec<Diagnostic> {
+        self.losses.take()
+    }
+
     fn lose(&mut self, code: &'static crate::diagnostics::Code, message: impl Into<String>) {
-        self.losses.push(Diagnostic { code, place: String::new(), message: message.into() });
+        self.losses.add(code, "", message);
     }
 
     /// A block begins.
@@ -428,8 +440,8 @@ impl Teller {
             ir::Annotation::Logprobs(tokens) => out((Delta::default(), Some(Logprobs::new(tokens)))),
             ir::Annotation::Citation(citation) => match &mut self.block {
                 // Where the stretch ends is known once the block does.
-                Block::Text { citations, .. } if citation.span.is_none() && citation.native.is_none() => {
-                    citations.push(citation);
+                Block::Text { citations, .. } if citation.span.is_none() && !is_own(&citation) => {
+                    citations.push(citation)
                 }
                 Block::Text { start, .. } => {
                     let start = *start;
@@ -441,6 +453,9 @@ impl Teller {
     }
 
     fn cite(&mut self, citation: ir::Citation, start: usize, out: &mut dyn FnMut(Told)) {
+        if citation.native.as_ref().is_some_and(|native| native.dialect == ID && native.value.is_null()) {
+            return;
+        }
         let index = self.annotations;
         let native = citation.native.as_ref().filter(|native| native.dialect == ID && start == 0);
         let entry = match (native, citation.url) {
@@ -454,7 +469,9 @@ impl Teller {
             (None, Some(url)) => {
                 let (from, to) = citation.span.unwrap_or((0, self.characters.saturating_sub(start)));
                 let title = citation.title.unwrap_or_default();
-                let url_citation = UrlCitation { start_index: start + from, end_index: start + to, title, url };
+                let content = citation.quote;
+                let url_citation =
+                    UrlCitation { start_index: start + from, end_index: start + to, title, url, content };
                 AnnotationEntry::Made { index: Some(index), r#type: "url_citation", url_citation }
             }
             (None, None) => {
@@ -521,8 +538,7 @@ impl Teller {
             }
             ir::Part::Opaque(part) => {
                 self.gap = true;
-                let what = format!("{} of {}", part.kind, part.dialect);
-                self.lose(part.loss, what);
+                self.losses.opaque(&part, ID);
                 if let Some(words) = part.words {
                     self.text(words, out);
                     self.gap = true;
@@ -535,6 +551,7 @@ impl Teller {
     }
 
     fn media(&mut self, media: ir::Media, out: &mut dyn FnMut(Told)) {
+        let words = media.words();
         let ir::Media { kind, source, mime, .. } = media;
         let url = match (kind, source) {
             (ir::MediaKind::Image, ir::MediaSource::Inline(data)) => {
@@ -548,8 +565,13 @@ impl Teller {
                 return out((Delta { audio: Some(ir::Json::of(&audio)), ..Delta::default() }, None));
             }
             (kind, _) => {
-                return self
-                    .lose(&codes::ANSWER_PART_DROPPED, format!("{kind:?} has no form in this dialect's answers"));
+                let what = format!("{kind:?} has no form in this dialect's answers");
+                let Some(words) = words else { return self.lose(&codes::ANSWER_PART_DROPPED, what) };
+                self.lose(&codes::CONTENT_AS_TEXT, what);
+                self.gap = true;
+                self.text(words, out);
+                self.gap = true;
+                return;
             }
         };
         let index = Some(self.images);
@@ -560,6 +582,7 @@ impl Teller {
 
     /// The end: what there is to say of why, and the word for it.
     pub(super) fn finish(&mut self, finish: &ir::Finish, out: &mut dyn FnMut(Told)) -> &'static str {
+        self.extensions(&finish.extensions);
         self.tell_details(out);
         if let Some(detail) =
             finish.detail.as_ref().filter(|_| finish.reason == ir::Reason::Refusal && !self.has_refusal)
@@ -585,6 +608,11 @@ impl Teller {
             | ir::Reason::Refusal => reason_name(finish.reason),
         }
     }
+}
+
+/// Whether a source is as the upstream wrote it, for a client of this dialect.
+fn is_own(citation: &ir::Citation) -> bool {
+    citation.native.as_ref().is_some_and(|native| native.dialect == ID)
 }
 
 #[derive(Serialize)]
@@ -728,9 +756,8 @@ fn append(all: &mut ir::Text, more: &ir::Text) {
 /// Renders a whole answer.
 pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<u8> {
     let ir::Response { id, created, usage, extensions, parts, finish, .. } = response;
-    cx.report_extensions(&extensions, ir::Place::default(), ID);
-    cx.report_extensions(&finish.extensions, ir::Place::default(), ID);
     let mut teller = Teller::new(asked, false);
+    teller.extensions(&extensions);
     let mut sum = Sum::default();
     let told = ir::Response { parts, finish, ..ir::Response::default() };
     let mut finish_reason = "stop";
@@ -746,9 +773,7 @@ pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<
             ir::Event::Start(_) | ir::Event::Usage(_) | ir::Event::Idle | ir::Event::Failed(_) => {}
         }
     }
-    for loss in teller.losses {
-        cx.report(loss.code, ir::Place::default(), &loss.place, loss.message);
-    }
+    cx.report_all(teller.take_losses());
     let Sum { content, refusal, reasoning_content, reasoning, rest: mut delta, logprobs } = sum;
     delta.reasoning_content = reasoning_content.map(ir::Text::from);
     delta.reasoning = reasoning.map(ir::Text::from);

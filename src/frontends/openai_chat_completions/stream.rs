@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::response::{Delta, Logprobs, Teller, Told, UsageEntry};
 use crate::context::Ids;
+use crate::diagnostics::Diagnostic;
 use crate::dialects::openai;
 use crate::dialects::openai_chat_completions::ID;
 use crate::error::Error;
@@ -68,6 +69,7 @@ impl ChunkEncoder {
         self.usage.update(usage);
         self.head.id = id.filter(|id| !id.is_empty()).unwrap_or_else(|| self.ids.make("chatcmpl-"));
         self.head.created = created.unwrap_or(self.head.created);
+        self.teller.extensions(&extensions);
         self.head.extensions = extensions;
         let first = Delta { role: Some("assistant"), content: Some(ir::Text::default()), ..Delta::default() };
         self.head.write(&(first, None), None, self.includes_usage, out);
@@ -122,6 +124,10 @@ impl Encoder for ChunkEncoder {
             ir::Event::Finish(finish) => self.finish_stream(&finish, out),
             ir::Event::Failed(error) => write_error(&error, out),
         }
+    }
+
+    fn take_losses(&mut self) -> Vec<Diagnostic> {
+        self.teller.take_losses()
     }
 }
 

@@ -80,7 +80,10 @@ impl Status {
     pub(super) fn event(self) -> &'static str {
         match self.word {
             "incomplete" => "response.incomplete",
-            "failed" => "response.failed",
+            "failed" | "cancelled" => "response.failed",
+            // An answer that is none yet, in the background of its upstream: to say that it is complete would be a lie.
+            "queued" => "response.queued",
+            "in_progress" => "response.in_progress",
             _ => "response.completed",
         }
     }

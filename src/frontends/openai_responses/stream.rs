@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::DIALECT;
 use super::response::{Call, ErrorEvent, Head, Item, ResponseObject, Status, content, image};
 use super::slots::{self, Owner};
-use crate::context::{Cx, Ids};
-use crate::diagnostics::codes;
+use crate::context::{Cx, Ids, Losses};
+use crate::diagnostics::{Diagnostic, codes};
 use crate::dialects::openai_responses::{self as words, Annotation, Content, Logprob};
 use crate::error::Error;
 use crate::frontends::{Asked, Encoder};
@@ -16,51 +16,15 @@ use crate::sse;
 
 /// Renders a whole answer.
 pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<u8> {
-    report(cx, &response);
     let mut stream = Stream { writes: false, ..Stream::new(asked) };
     let mut out = Vec::new();
     for event in response.events() {
         stream.push(event, &mut out);
     }
     out.clear();
+    cx.report_all(stream.take_losses());
     sse::write_json(&stream.object(stream.status), &mut out);
     out
-}
-
-/// Reports what of an answer the dialect cannot say.
-fn report(cx: &mut Cx, response: &ir::Response) {
-    let place = ir::Place::default();
-    cx.report_extensions(&response.extensions, place, DIALECT);
-    cx.report_extensions(&response.finish.extensions, place, DIALECT);
-    let is_odd = matches!(response.finish.reason, ir::Reason::Pause | ir::Reason::Other);
-    if is_odd && Status::of(&response.finish, false).word == "completed" {
-        let what = format!("why the answer ended: {}", response.finish.raw.as_deref().unwrap_or("unknown"));
-        cx.report(&codes::STOP_DETAIL_LOST, place, "", what);
-    }
-    for part in &response.parts {
-        cx.report_extensions(&part.meta().extensions, place, DIALECT);
-        match part {
-            ir::Part::Text(text) if text.citations.iter().any(|citation| Annotation::new(citation, 0).is_none()) => {
-                cx.report(&codes::CITATION_DEGRADED, place, "", "a source without an address is left out");
-            }
-            ir::Part::Media(media) if words_of_media(media).is_none() && image_data(media).is_none() => {
-                cx.report(&codes::ANSWER_PART_DROPPED, place, "", "media that the dialect has no item for");
-            }
-            ir::Part::Opaque(opaque) if opaque.dialect != DIALECT => cx.report_opaque(opaque, DIALECT),
-            ir::Part::ToolResult(_) => {
-                cx.report(&codes::ANSWER_PART_DROPPED, place, "", "a tool's result has no place in an answer");
-            }
-            ir::Part::Text(_)
-            | ir::Part::Media(_)
-            | ir::Part::Opaque(_)
-            | ir::Part::ToolCall(_)
-            | ir::Part::Reasoning(_)
-            | ir::Part::Refusal(_) => {}
-        }
-    }
-    if response.finish.stop_sequence.is_some() {
-        cx.report(&codes::STOP_DETAIL_LOST, place, "", "the stop sequence that was met");
-    }
 }
 
 /// The content of a picture.
@@ -71,16 +35,6 @@ fn image_data(media: &ir::Media) -> Option<&ir::Text> {
         | ir::MediaSource::Url(_)
         | ir::MediaSource::File { .. }
         | ir::MediaSource::Text(_) => None,
-    }
-}
-
-/// What is told in words of media that is no picture at hand.
-fn words_of_media(media: &ir::Media) -> Option<ir::Text> {
-    match &media.source {
-        ir::MediaSource::Url(url) if media.kind == ir::MediaKind::Image => Some(format!("![image]({url})").into()),
-        ir::MediaSource::Url(url) => Some(url.clone()),
-        ir::MediaSource::Text(text) => Some(text.clone()),
-        ir::MediaSource::Inline(_) | ir::MediaSource::File { .. } => None,
     }
 }
 
@@ -104,16 +58,35 @@ pub(super) struct Stream {
     has_refusal: bool,
     status: Status,
     failure: Option<Error>,
+    losses: Losses,
 }
 
 /// The block of the IR that is open. Texts and thoughts begin on the wire with their first words: what stays empty is
 /// never told.
 enum Block {
     None,
-    Text { part: ir::TextPart, text: String, begun: bool, seal: Option<ir::Sealed> },
-    Refusal { part: ir::Refusal, text: String, begun: bool },
-    Reasoning { part: ir::Reasoning, text: String, begun: bool, seal: Option<ir::Sealed> },
-    Call { seal: Option<ir::Sealed> },
+    Text {
+        part: ir::TextPart,
+        text: String,
+        begun: bool,
+        seal: Option<ir::Sealed>,
+        /// Sources of the whole block: where it ends is known once it does.
+        sources: Vec<ir::Citation>,
+    },
+    Refusal {
+        part: ir::Refusal,
+        text: String,
+        begun: bool,
+    },
+    Reasoning {
+        part: ir::Reasoning,
+        text: String,
+        begun: bool,
+        seal: Option<ir::Sealed>,
+    },
+    Call {
+        seal: Option<ir::Sealed>,
+    },
 }
 
 /// Data of an event. One struct for all, since they share their fields.
@@ -171,6 +144,7 @@ impl Stream {
             has_refusal: false,
             status: Status::IN_PROGRESS,
             failure: None,
+            losses: Losses::default(),
         }
     }
 
@@ -211,6 +185,7 @@ impl Stream {
     fn start(&mut self, start: ir::Start, out: &mut Vec<u8>) {
         let ir::Start { id, model: _, created, usage, extensions } = start;
         self.usage.update(usage);
+        self.losses.extensions(&extensions, DIALECT);
         let is_ours = |id: &ir::Text| extensions.dialect() == Some(DIALECT) || id.starts_with("resp_");
         let kept_as = self.asked.kept_as.clone();
         let id = kept_as.or_else(|| id.filter(is_ours)).unwrap_or_else(|| self.ids.make("resp_"));
@@ -322,10 +297,11 @@ impl Stream {
 
     fn open(&mut self, open: ir::Open, out: &mut Vec<u8>) {
         self.settle(false, out);
+        self.losses.extensions(&open.meta().extensions, DIALECT);
         self.block = match open {
             ir::Open::Text { meta } => {
                 let part = ir::TextPart { meta, ..ir::TextPart::default() };
-                Block::Text { part, text: String::new(), begun: false, seal: None }
+                Block::Text { part, text: String::new(), begun: false, seal: None, sources: Vec::new() }
             }
             ir::Open::Refusal { meta } => {
                 self.has_refusal = true;
@@ -357,12 +333,12 @@ impl Stream {
     /// The text, refusal or piece of thoughts that is open begins on the wire, unless it has.
     fn begin(&mut self, out: &mut Vec<u8>) {
         match std::mem::replace(&mut self.block, Block::None) {
-            Block::Text { part, text, begun: false, seal } => {
+            Block::Text { part, text, begun: false, seal, sources } => {
                 self.open_message(&part.meta, out);
                 let empty = ir::Part::Text(ir::TextPart::default());
                 let data = Data { r#type: "response.content_part.added", ..Data::default() };
                 self.write_part(Data { part: content(&empty).as_ref(), ..data }, out);
-                self.block = Block::Text { part, text, begun: true, seal };
+                self.block = Block::Text { part, text, begun: true, seal, sources };
             }
             Block::Refusal { part, text, begun: false } => {
                 self.open_message(&part.meta, out);
@@ -413,7 +389,7 @@ impl Stream {
     fn delta(&mut self, delta: &ir::Text, out: &mut Vec<u8>) {
         let is_hidden = matches!(self.block, Block::Reasoning { .. }) && self.asked.hide_reasoning;
         if is_hidden {
-            return;
+            return self.losses.add(&codes::REASONING_HIDDEN, "", "the client asked not to see thoughts");
         }
         self.begin(out);
         let data = |name: &'static str| Data { r#type: name, delta: Some(delta), ..Data::default() };
@@ -459,11 +435,18 @@ impl Stream {
 
     fn cite(&mut self, citation: ir::Citation, out: &mut Vec<u8>) {
         self.begin(out);
-        let Block::Text { part, text, .. } = &mut self.block else { return };
-        let mut citation = citation;
+        let Block::Text { part, text, sources, .. } = &mut self.block else { return };
+        let is_own = citation.native.as_ref().is_some_and(|native| native.dialect == DIALECT);
+        if citation.span.is_none() && !is_own {
+            return sources.push(citation);
+        }
+        if citation.quote.is_some() && !is_own {
+            self.losses.add(&codes::CITATION_DEGRADED, "", "the words of a source are left out");
+        }
         let characters = text.chars().count();
-        citation.span = citation.span.or(Some((0, characters)));
-        let Some(annotation) = Annotation::new(&citation, characters) else { return };
+        let Some(annotation) = Annotation::new(&citation, characters) else {
+            return self.losses.add(&codes::CITATION_DEGRADED, "", "a source without an address is left out");
+        };
         let annotation_index = Some(part.citations.len());
         let name = "response.output_text.annotation.added";
         let data = Data { r#type: name, annotation_index, annotation: Some(&annotation), ..Data::default() };
@@ -482,9 +465,15 @@ impl Stream {
     }
 
     fn close(&mut self, out: &mut Vec<u8>) {
+        if let Block::Text { text, sources, .. } = &mut self.block {
+            let span = Some((0, text.chars().count()));
+            for citation in std::mem::take(sources) {
+                self.cite(ir::Citation { span, ..citation }, out);
+            }
+        }
         match std::mem::replace(&mut self.block, Block::None) {
             Block::None => {}
-            Block::Text { part, text, begun, seal } => {
+            Block::Text { part, text, begun, seal, sources: _ } => {
                 if begun {
                     self.close_text(ir::TextPart { text: text.into(), ..part }, out);
                 }
@@ -610,25 +599,31 @@ impl Stream {
                 }
             }
             ir::Part::Opaque(opaque) => {
+                self.losses.opaque(&opaque, DIALECT);
                 if let Some(text) = opaque.words {
                     self.words(text, out);
                 }
             }
-            ir::Part::Media(media) => match (image_data(&media), words_of_media(&media)) {
+            ir::Part::Media(media) => match (image_data(&media), media.words()) {
                 (Some(data), _) => {
                     let id = media.meta.item.as_ref().and_then(|item| item.id.clone());
                     let id = id.unwrap_or_else(|| self.ids.make("ig_"));
                     let json = image(&media, data, &id);
                     self.whole_item(json, out);
                 }
-                (None, Some(text)) => self.words(text, out),
-                (None, None) => {}
+                (None, Some(text)) => {
+                    self.losses.add(&codes::CONTENT_AS_TEXT, "", "media that the dialect has no item for");
+                    self.words(text, out);
+                }
+                (None, None) => {
+                    self.losses.add(&codes::ANSWER_PART_DROPPED, "", "media that the dialect has no item for");
+                }
             },
-            ir::Part::Text(_)
-            | ir::Part::ToolCall(_)
-            | ir::Part::ToolResult(_)
-            | ir::Part::Reasoning(_)
-            | ir::Part::Refusal(_) => {}
+            ir::Part::ToolResult(_) => {
+                self.losses.add(&codes::ANSWER_PART_DROPPED, "", "a tool's result has no place in an answer");
+            }
+            // These never come whole.
+            ir::Part::Text(_) | ir::Part::ToolCall(_) | ir::Part::Reasoning(_) | ir::Part::Refusal(_) => {}
         }
     }
 
@@ -679,6 +674,15 @@ impl Stream {
         self.status = Status::of(finish, self.has_refusal);
         self.settle(finish.reason.cuts_off(), out);
         self.head.late = finish.extensions.clone();
+        self.losses.extensions(&finish.extensions, DIALECT);
+        let is_odd = matches!(finish.reason, ir::Reason::Pause | ir::Reason::Other);
+        if is_odd && self.status.word == "completed" {
+            let what = format!("why the answer ended: {}", finish.raw.as_deref().unwrap_or("unknown"));
+            self.losses.add(&codes::STOP_DETAIL_LOST, "", what);
+        }
+        if finish.stop_sequence.is_some() {
+            self.losses.add(&codes::STOP_DETAIL_LOST, "", "the stop sequence that was met");
+        }
         let is_filtered = self.status.reason == Some("content_filter");
         if let Some(detail) = finish.detail.clone().filter(|detail| is_filtered && !detail.is_empty()) {
             // Other vendors explain a refusal beside the answer; here that is a refusal's words.
@@ -728,6 +732,10 @@ impl Encoder for Stream {
             ir::Event::Finish(finish) => self.finish_with(&finish, out),
             ir::Event::Failed(error) => self.fail(error, out),
         }
+    }
+
+    fn take_losses(&mut self) -> Vec<Diagnostic> {
+        self.losses.take()
     }
 
     fn whole(&self) -> Option<Vec<u8>> {

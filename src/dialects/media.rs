@@ -1,0 +1,99 @@
+//! What the upstreams have to be told of media that their dialects share: types that nobody said, and the one spelling of
+//! base64 that all of them read.
+
+use std::borrow::Cow;
+
+use crate::ir;
+
+/// How content of a type begins, in base64.
+const BEGINNINGS: [(&str, &str); 5] = [
+    ("iVBORw", "image/png"),
+    ("/9j/", "image/jpeg"),
+    ("R0lGOD", "image/gif"),
+    ("UklGR", "image/webp"),
+    ("JVBERi", "application/pdf"),
+];
+
+/// What the end of a file's name says.
+const ENDINGS: [(&str, &str); 25] = [
+    ("png", "image/png"),
+    ("jpg", "image/jpeg"),
+    ("jpeg", "image/jpeg"),
+    ("gif", "image/gif"),
+    ("webp", "image/webp"),
+    ("heic", "image/heic"),
+    ("svg", "image/svg+xml"),
+    ("pdf", "application/pdf"),
+    ("txt", "text/plain"),
+    ("log", "text/plain"),
+    ("md", "text/markdown"),
+    ("csv", "text/csv"),
+    ("html", "text/html"),
+    ("htm", "text/html"),
+    ("xml", "text/xml"),
+    ("yaml", "text/yaml"),
+    ("yml", "text/yaml"),
+    ("json", "application/json"),
+    ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    ("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+    ("mp3", "audio/mpeg"),
+    ("wav", "audio/wav"),
+    ("mp4", "video/mp4"),
+    ("mov", "video/quicktime"),
+];
+
+/// The media type that the first bytes of a file tell, read from its base64.
+#[must_use]
+pub fn mime_of_base64(data: &str) -> Option<&'static str> {
+    BEGINNINGS.into_iter().find(|(beginning, _)| data.starts_with(beginning)).map(|(_, mime)| mime)
+}
+
+/// The media type: the one that was said; where none was, or one that says nothing, what the content, the name or the address
+/// shows.
+#[must_use]
+pub fn known_mime(media: &ir::Media) -> Option<&str> {
+    let said = media.mime.as_deref();
+    if said.is_some_and(|mime| !matches!(mime, "" | "application/octet-stream" | "image/*")) {
+        return said;
+    }
+    let shown = match &media.source {
+        ir::MediaSource::Inline(data) => mime_of_base64(data),
+        ir::MediaSource::Url(url) => url.split(['?', '#']).next().and_then(mime_of_name),
+        ir::MediaSource::File { .. } | ir::MediaSource::Text(_) => None,
+    };
+    shown.or_else(|| media.name.as_deref().and_then(mime_of_name)).or(said)
+}
+
+fn mime_of_name(name: &str) -> Option<&'static str> {
+    let (_, ending) = name.rsplit_once('.')?;
+    ENDINGS.into_iter().find(|(other, _)| ending.eq_ignore_ascii_case(other)).map(|(_, mime)| mime)
+}
+
+/// Whether content of a type is words, though not all vendors call it so.
+#[must_use]
+pub fn is_text(mime: &str) -> bool {
+    mime.starts_with("text/")
+        || matches!(mime, "application/json" | "application/xml" | "application/yaml" | "application/javascript")
+}
+
+/// Base64 in the alphabet that all vendors read, padded and without line ends.
+#[must_use]
+pub fn standard_base64(data: &str) -> Cow<'_, str> {
+    let is_standard =
+        data.len().is_multiple_of(4) && data.bytes().all(|byte| !matches!(byte, b'-' | b'_' | b'\n' | b'\r'));
+    if is_standard {
+        return Cow::Borrowed(data);
+    }
+    let translate = |c| match c {
+        '-' => '+',
+        '_' => '/',
+        c => c,
+    };
+    let is_kept = |c: &char| !c.is_ascii_whitespace() && *c != '=';
+    let mut out: String = data.chars().filter(is_kept).map(translate).collect();
+    while !out.len().is_multiple_of(4) {
+        out.push('=');
+    }
+    Cow::Owned(out)
+}
