@@ -2,6 +2,7 @@
 //! the instructions (`instructions.rs`).
 
 #[path = "workload.rs"]
+#[expect(dead_code, reason = "pictures are for the whole gateway")]
 mod workload;
 
 use any_api::context::{Cx, Ids};

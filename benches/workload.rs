@@ -1,7 +1,6 @@
 //! What is measured: agents' requests of a given size and streams of a given length, in every dialect. One is written here in
 //! one dialect; the translator itself says it in the others, so that all four ask for the same.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot begin has to say so")]
-#![expect(dead_code, reason = "each program uses its part")]
 
 use std::fmt::Write as _;
 

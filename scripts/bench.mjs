@@ -13,6 +13,7 @@ import { bundleSize, startUp } from "./size.mjs";
 import { startWorkerd } from "./workerd.mjs";
 
 const quick = process.argv.includes("--quick");
+process.setMaxListeners(30);
 const dialects = ["openai-chat-completions", "openai-responses", "claude", "gemini"];
 const key = "bench";
 

@@ -146,6 +146,44 @@ fn damaged_documents_are_read_alike() {
     assert!(count > 3_000, "{count} places of damage");
 }
 
+#[derive(serde::Deserialize)]
+#[expect(dead_code, reason = "it is read, not looked at")]
+struct Typed {
+    text: Option<String>,
+    count: Option<u64>,
+    yes: Option<bool>,
+    list: Option<Vec<Typed>>,
+    inner: Option<Box<Typed>>,
+}
+
+#[test]
+fn faults_are_found_where_serde_path_to_error_finds_them() {
+    let values = [
+        "5",
+        "-1",
+        "0.5",
+        "\"a\"",
+        "\"\\n\"",
+        "true",
+        "[]",
+        "{}",
+        "[[]]",
+        "[{}, 5]",
+        "{\"text\": 5}",
+        "[{\"list\": [{}, {\"yes\": 1}]}]",
+    ];
+    for field in ["text", "count", "yes", "list", "inner"] {
+        // A list for a struct is its fields in order to serde_json, and a fault to us.
+        for value in values.into_iter().filter(|value| field != "inner" || !value.starts_with('[')) {
+            let text = format!(r#"{{"list": [{{}}, {{"inner": {{"{field}": {value}}}}}]}}"#);
+            let theirs = serde_path_to_error::deserialize::<_, Typed>(&mut serde_json::Deserializer::from_str(&text));
+            let path = theirs.err().map(|error| error.path().to_string());
+            let ours = json::read::<Typed>(&text).err().map(|error| error.place.clone().unwrap_or_default());
+            assert_eq!(ours, path, "{text}");
+        }
+    }
+}
+
 #[test]
 fn depth_has_a_limit() {
     let lists = |depth| "[".repeat(depth) + &"]".repeat(depth);

@@ -1,2 +1,7 @@
-// The least a Worker can do: it reads nothing and answers.
-export default { fetch: () => new Response("{}", { headers: { "content-type": "application/json" } }) };
+// The least a Worker can do: it takes the request and answers.
+export default {
+  async fetch(request) {
+    await request.arrayBuffer();
+    return new Response("{}", { headers: { "content-type": "application/json" } });
+  },
+};
