@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { spawn } from "node:child_process";
 import { ensureSdks } from "../tests/e2e/python.mjs";
 import { build } from "./build.mjs";
+import { instructions } from "./instructions.mjs";
+import { withinBudget } from "./size.mjs";
 import { ensureNewNode, ensurePackages, ensureRust, ensureTestPackages, main, root, run, say, seconds, wasmTarget } from "./setup.mjs";
 
 /** Runs a test runner with its output on the terminal; gives its exit code and what it printed, without colours. */
@@ -41,11 +43,13 @@ const files = existsSync(e2e) ? readdirSync(e2e).filter((name) => name.endsWith(
 
 const steps = [
   ["format", cargo("fmt", "--all", "--check")],
-  ["format of tools/bundle", cargo("fmt", "--check", "--manifest-path", join("tools", "bundle", "Cargo.toml"))],
+  ...["tools/bundle", "benches/rig", "benches/rig/floor"].map((name) => [`format of ${name}`, cargo("fmt", "--check", "--manifest-path", join(name, "Cargo.toml"))]),
   ["lints", cargo("clippy", "--locked", "--all-targets", "--", "-D", "warnings")],
   ["lints of the Worker", cargo("clippy", "--locked", ...worker, "--", "-D", "warnings")],
   ["the Worker's build", () => build({ dev: process.env.ANY_API_BUILD === "dev" })],
+  ...(process.env.ANY_API_BUILD === "dev" ? [] : [["the Worker's size and start", withinBudget]]),
   ["Rust tests", rustTests],
+  ["instructions", async () => { if (!(await instructions())) throw new Error("more instructions than benches/instructions.json has"); }],
   ["the end-to-end tests' packages", ensureTestPackages],
   ["the vendors' Python SDKs", ensureSdks],
   ...(files.length ? [["end-to-end tests in workerd and natively", () => endToEnd(files)]] : []),

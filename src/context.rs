@@ -129,7 +129,7 @@ impl Cx {
     /// A handle to text read from the document.
     #[must_use]
     pub fn text(&self, text: &Str<'_>) -> Text {
-        self.body.text(text)
+        text.text(&self.body)
     }
 
     /// The same, for a field that may be missing.

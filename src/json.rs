@@ -4,7 +4,10 @@
 //! and fields that are not known are kept in `unknown`. Derived `flatten`, `untagged` and internal tags buffer their
 //! input and lose the path of an error, so polymorphic values have types of their own here.
 
+mod reader;
+
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -13,15 +16,130 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
+use crate::ir::{Body, MAX_DEPTH, Text};
+use reader::{Fault, LITERAL, LITERAL_OR, MANY, Reader, What};
 
-/// A string of the document; borrowed unless it has escapes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Str<'a>(pub Cow<'a, str>);
+/// A string of the document; borrowed unless it has escapes, and then unescaped when somebody looks at it.
+#[derive(Clone)]
+pub struct Str<'a>(Form<'a>);
+
+#[derive(Clone)]
+enum Form<'a> {
+    Text(Cow<'a, str>),
+    /// What stands between the quotes of a document, without an escape.
+    Plain(&'a str),
+    /// As it is written, with quotes and escapes.
+    Literal {
+        literal: &'a str,
+        text: OnceCell<String>,
+    },
+}
+
+impl<'a> Str<'a> {
+    /// A handle to it, if it was read from `body`; else a copy.
+    #[must_use]
+    pub fn text(&self, body: &Body) -> Text {
+        match &self.0 {
+            Form::Text(text) => body.text(text),
+            Form::Plain(text) => body.plain(text),
+            Form::Literal { literal, .. } => body.literal(literal),
+        }
+    }
+
+    /// Whether there is none; looks at no more than it must.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match &self.0 {
+            Form::Text(text) => text.is_empty(),
+            Form::Plain(text) => text.is_empty(),
+            // An escape is a character.
+            Form::Literal { .. } => false,
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn into_owned(self) -> String {
+        match self.0 {
+            Form::Text(text) => text.into_owned(),
+            Form::Plain(text) => text.to_owned(),
+            Form::Literal { literal, text } => text.into_inner().unwrap_or_else(|| unescape(literal)),
+        }
+    }
+
+    fn of_literal(text: &'a str) -> Self {
+        // No string without escapes has a quote.
+        if text.starts_with('"') {
+            return Self(Form::Literal { literal: text, text: OnceCell::new() });
+        }
+        Self(Form::Plain(text))
+    }
+}
+
+/// The text of a literal that was read before.
+fn unescape(literal: &str) -> String {
+    serde_json::from_str(literal).unwrap_or_default()
+}
 
 impl Deref for Str<'_> {
     type Target = str;
     fn deref(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Form::Text(text) => text,
+            Form::Plain(text) => text,
+            Form::Literal { literal, text } => text.get_or_init(|| unescape(literal)),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Str<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Form::Text(Cow::Borrowed(text)))
+    }
+}
+
+impl From<String> for Str<'_> {
+    fn from(text: String) -> Self {
+        Self(Form::Text(Cow::Owned(text)))
+    }
+}
+
+impl Default for Str<'_> {
+    fn default() -> Self {
+        Self::from("")
+    }
+}
+
+impl fmt::Debug for Str<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl PartialEq for Str<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Str<'_> {}
+
+/// Takes what a [`Reader`] gives of a string.
+struct LiteralVisitor;
+
+impl<'de> Visitor<'de> for LiteralVisitor {
+    type Value = Str<'de>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Str::of_literal(text))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Str::from(text.to_owned()))
+    }
+    fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
+        Ok(Str::from(text))
     }
 }
 
@@ -29,21 +147,25 @@ impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct StrVisitor;
         impl<'de> Visitor<'de> for StrVisitor {
-            type Value = Cow<'de, str>;
+            type Value = Str<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string")
             }
+            // The key of an object.
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Cow::Borrowed(text))
+                Ok(Str::from(text))
             }
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Cow::Owned(text.to_owned()))
+                Ok(Str::from(text.to_owned()))
             }
             fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
-                Ok(Cow::Owned(text))
+                Ok(Str::from(text))
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+                deserializer.deserialize_str(LiteralVisitor)
             }
         }
-        deserializer.deserialize_str(StrVisitor).map(Str)
+        deserializer.deserialize_newtype_struct(LITERAL, StrVisitor)
     }
 }
 
@@ -88,7 +210,7 @@ impl<'de> Deserialize<'de> for Integer {
     }
 }
 
-/// A string, or something else: `content` as text or parts, `tool_choice` as a word or an object.
+/// A string, or something else: `content` as text or parts, `tool_choice` as a word or an object. Only [`read`] reads it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StrOr<'a, T> {
     /// The string.
@@ -105,24 +227,18 @@ impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for StrOr<'a, T> {
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string, a list or an object")
             }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(StrOr::Str(Str(Cow::Borrowed(text))))
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+                deserializer.deserialize_str(LiteralVisitor).map(StrOr::Str)
             }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(StrOr::Str(Str(Cow::Owned(text.to_owned()))))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(StrOr::Other)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(de::value::MapAccessDeserializer::new(map)).map(StrOr::Other)
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+                T::deserialize(deserializer).map(StrOr::Other)
             }
         }
-        deserializer.deserialize_any(StrOrVisitor(PhantomData))
+        deserializer.deserialize_newtype_struct(LITERAL_OR, StrOrVisitor(PhantomData))
     }
 }
 
-/// A list, or a lone element where a list belongs: proto3's readers take both.
+/// A list, or a lone element where a list belongs: proto3's readers take both. Only [`read`] reads it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Many<T>(pub Vec<T>);
 
@@ -140,20 +256,18 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list")
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-                Vec::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(Many)
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut out = Vec::new();
+                while let Some(element) = seq.next_element()? {
+                    out.push(element);
+                }
+                Ok(Many(out))
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(de::value::MapAccessDeserializer::new(map)).map(|one| Many(vec![one]))
-            }
-            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                T::deserialize(de::value::BorrowedStrDeserializer::new(text)).map(|one| Many(vec![one]))
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                T::deserialize(de::value::StringDeserializer::new(text.to_owned())).map(|one| Many(vec![one]))
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+                T::deserialize(deserializer).map(|one| Many(vec![one]))
             }
         }
-        deserializer.deserialize_any(ManyVisitor(PhantomData))
+        deserializer.deserialize_newtype_struct(MANY, ManyVisitor(PhantomData))
     }
 }
 
@@ -223,14 +337,11 @@ pub(crate) use wire;
 /// Reads `text`.
 ///
 /// # Errors
-/// It is no JSON, or not what `T` wants: then the error names the path of the field.
+/// It is no JSON, nested deeper than [`MAX_DEPTH`], or not what `T` wants: then the error names the path of the field.
 pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        explain(error.inner(), if path == "." { String::new() } else { path })
-    })?;
-    deserializer.end().map_err(|error| explain(&error, String::new()))?;
+    let mut reader = Reader::new(text);
+    let value = T::deserialize(&mut reader).map_err(|fault| explain(text, &fault))?;
+    reader.end().map_err(|fault| explain(text, &fault))?;
     Ok(value)
 }
 
@@ -266,7 +377,7 @@ pub fn paths(text: &str, depth: usize) -> Vec<String> {
     }
     fn read_fields(text: &str, fields: Fields<'_>) {
         // What cannot be read was refused before anyone asks for its paths.
-        let _ = serde_json::Deserializer::from_str(text).deserialize_map(fields);
+        let _ = Reader::new(text).deserialize_map(fields);
     }
     let mut out = Vec::new();
     read_fields(text, Fields { prefix: "", depth, out: &mut out });
@@ -283,10 +394,10 @@ pub fn has<'s>(text: &str, way: impl Iterator<Item = &'s str>) -> bool {
     let mut at = text;
     for step in way {
         let next = if at.starts_with('[') {
-            let elements: Vec<&RawValue> = serde_json::from_str(at).unwrap_or_default();
+            let elements: Vec<&RawValue> = read(at).unwrap_or_default();
             step.parse().ok().and_then(|index: usize| elements.get(index).copied())
         } else {
-            let object: Object<'_> = serde_json::from_str(at).unwrap_or_default();
+            let object: Object<'_> = read(at).unwrap_or_default();
             object.unknown.iter().find(|(name, _)| ***name == *step).map(|(_, value)| value)
         };
         let Some(next) = next else { return false };
@@ -303,16 +414,18 @@ pub fn check(text: &str) -> Result<()> {
     read::<IgnoredAny>(text).map(|_| ())
 }
 
-fn explain(error: &serde_json::Error, path: String) -> Error {
-    // serde_json ends its words with a position that the path says better.
-    let whole = error.to_string();
-    let words = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(words, _)| words);
-    // A number that no type can hold is JSON all the same, and its field is known.
-    let is_number = words == "number out of range" && !path.is_empty();
-    if error.classify() == serde_json::error::Category::Data || is_number {
-        return Error::invalid(path, words);
+#[cold]
+fn explain(text: &str, fault: &Fault) -> Error {
+    match fault.what() {
+        What::Value(words) => Error::invalid(fault.path(), words.as_str()),
+        What::TooDeep => Error::invalid("", format!("the body is nested deeper than {MAX_DEPTH} levels")),
+        What::Syntax => {
+            // The library has the better words, and knows the line.
+            let words = serde_json::from_str::<serde_json::Value>(text)
+                .map_or_else(|error| error.to_string(), |_| fault.to_string());
+            Error::invalid("", format!("the body is not valid JSON: {words}"))
+        }
     }
-    Error::invalid("", format!("the body is not valid JSON: {whole}"))
 }
 
 #[cfg(test)]

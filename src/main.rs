@@ -224,7 +224,7 @@ fn stream(from: &str, to: &str, dump_ir: bool) -> Outcome {
     decoder.finish(&mut emitter);
     let events = emitter.take();
     if dump_ir {
-        let lines: Vec<String> = events.iter().map(|event| serde_json::json!(event).to_string()).collect();
+        let lines: Vec<String> = events.iter().map(|event| ir::Json::of(event).as_str().to_owned()).collect();
         return print(&format!("{}\n", lines.join("\n")));
     }
     let mut out = Vec::new();

@@ -307,7 +307,6 @@ impl Plan {
         body: String,
         dump: Option<DumpKind>,
     ) -> Result<Self> {
-        relay::check_depth(&body)?;
         let mut cx = Cx::new(ir::Body::new(body), 0, Ids::new(0));
         let route = Route::to(Operation::Generate);
         let mut lowered = frontend.lower(&mut cx, &route)?;
@@ -437,9 +436,12 @@ impl Plan {
                 return Err(kept::previous_not_found(id));
             }
         }
-        if let Operation::CountTokens { answer_field } = self.route.operation {
-            return Ok(Step::Answer(self.count(&request, answer_field)));
-        }
+        let count = match self.route.operation {
+            Operation::CountTokens { answer_field } => {
+                Some(Count { answer_field, estimate: tokens::estimate(&request, &target.model) })
+            }
+            Operation::Generate | Operation::Kept { .. } => None,
+        };
         if request.reasoning.is_default() {
             request.reasoning.effort = self.resolved.options.reasoning_effort;
         }
@@ -448,11 +450,15 @@ impl Plan {
             pass.run(&mut cx, &mut request);
             trace.passed(pass.name(), before.as_ref(), &request);
         }
-        request.delivery = self.resolved.delivery.unwrap_or(request.delivery);
+        let delivery = self.resolved.delivery.filter(|_| count.is_none());
+        request.delivery = delivery.unwrap_or(request.delivery);
         let raised = self.backend.raise(&mut cx, &request, target);
         // What is refused by its code is told so, also where no body could be made of the rest.
         let diagnostics = self.judge(cx.take_diagnostics(), trace)?;
         let mut raised = raised?;
+        if let Some(count) = count {
+            return Ok(self.count(count, &raised.call, target, diagnostics));
+        }
         if let Call::Send(request) = &mut raised.call {
             // The answer is read here: compressed it would only come later, and in larger pieces.
             request.headers.set("accept-encoding", "identity");
@@ -507,12 +513,44 @@ impl Plan {
         }
     }
 
-    /// A count of the prompt's tokens: an estimate, marked as one.
-    fn count(&self, request: &ir::Request, answer_field: &'static str) -> http::Response {
-        let count = serde_json::json!({ answer_field: tokens::estimate(request, "") });
-        let mut response = http::Response::json(200, count.to_string().into_bytes());
-        response.headers.set("x-any-api-estimate", "tokens");
-        dress(response, &self.request_id)
+    /// Counts the prompt's tokens: by the upstream's own counter, or by an estimate.
+    fn count(&self, count: Count, call: &Call, target: &Target, mut diagnostics: Vec<(Level, Diagnostic)>) -> Step {
+        // A limit of the answer is none of the prompt's.
+        diagnostics.retain(|(_, diagnostic)| *diagnostic.code != codes::MAX_TOKENS_DEFAULTED);
+        let counter = match call {
+            Call::Send(raised) => self.backend.counter(raised),
+            Call::Answered(_) => None,
+        };
+        let Some(mut request) = counter else {
+            return Step::Answer(dress(count.answer(self.frontend, None), &self.request_id));
+        };
+        request.headers.set("accept-encoding", "identity");
+        let reply = Reply::count(self.frontend, self.backend, target, &self.request_id, count, diagnostics);
+        Step::Send { request, timeouts: self.resolved.timeouts, reply: Box::new(reply) }
+    }
+}
+
+/// What it takes to answer how many tokens a prompt has.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    /// The field of the answer that holds the number.
+    answer_field: &'static str,
+    /// About how many there are.
+    estimate: u64,
+}
+
+impl Count {
+    /// The answer: what the upstream counted, or the estimate, marked as one.
+    fn answer(self, frontend: &dyn Frontend, counted: Option<u64>) -> http::Response {
+        let mut body = serde_json::json!({ self.answer_field: counted.unwrap_or(self.estimate) });
+        if let Some(body) = body.as_object_mut().filter(|_| frontend.dialect() == dialects::openai::RESPONSES) {
+            body.insert("object".to_owned(), "response.input_tokens".into());
+        }
+        let mut response = http::Response::json(200, body.to_string().into_bytes());
+        if counted.is_none() {
+            response.headers.set("x-any-api-estimate", "tokens");
+        }
+        response
     }
 }
 

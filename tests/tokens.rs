@@ -1,6 +1,11 @@
 //! How good the estimates of prompts' tokens are, by recorded requests and the counts that they were answered with, where
 //! the recordings are: `CORPUS_DIR`, else `../shared/corpus`.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking and says what it saw")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and says what it saw"
+)]
 
 use std::path::PathBuf;
 

@@ -190,6 +190,19 @@ pub trait Backend: Sync {
     /// The dialect cannot say it at all.
     fn raise(&self, cx: &mut Cx, request: &ir::Request, target: &Target) -> Result<Raised>;
 
+    /// Makes of a raised request, whole and not streamed, the one that counts its prompt's tokens; `None` where the dialect
+    /// has no counter.
+    fn counter(&self, raised: &http::Request) -> Option<http::Request> {
+        let _ = raised;
+        None
+    }
+
+    /// Reads what the counter answered: a number of tokens, if it is one.
+    fn parse_count(&self, body: &[u8]) -> Option<u64> {
+        let _ = body;
+        None
+    }
+
     /// Reads a whole answer, the document of `cx`.
     ///
     /// # Errors
@@ -220,6 +233,18 @@ pub trait Decoder: Send {
 
     /// A copy in the same state, so that tests can end a stream at every byte.
     fn fork(&self) -> Box<dyn Decoder>;
+}
+
+/// A request's body, a JSON object, with nothing in it but the fields `names`.
+pub(crate) fn only_fields(body: &[u8], names: &[&str]) -> Option<Vec<u8>> {
+    let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+    let kept: serde_json::Map<_, _> = fields.into_iter().filter(|(name, _)| names.contains(&name.as_str())).collect();
+    serde_json::to_vec(&kept).ok()
+}
+
+/// The number in the field `name` of a JSON object.
+pub(crate) fn number_in(body: &[u8], name: &str) -> Option<u64> {
+    serde_json::from_slice::<serde_json::Value>(body).ok()?.get(name)?.as_u64()
 }
 
 /// Fields of an error that all upstreams send in headers.

@@ -174,9 +174,9 @@ pub fn citation(raw: &RawValue, value: Json) -> Result<Citation> {
     let is_address = |source: &Str<'_>| source.starts_with("http://") || source.starts_with("https://");
     Ok(Citation {
         span: None,
-        url: wire.url.or(wire.source.filter(is_address)).map(|url| url.0.into()),
-        title: wire.title.or(wire.document_title).map(|title| title.0.into()),
-        quote: wire.quote.map(|quote| quote.0.into()),
+        url: wire.url.or(wire.source.filter(is_address)).map(|url| url.into_owned().into()),
+        title: wire.title.or(wire.document_title).map(|title| title.into_owned().into()),
+        quote: wire.quote.map(|quote| quote.into_owned().into()),
         native: Some(Native { dialect: ID, value }),
     })
 }

@@ -97,3 +97,12 @@ pub fn standard_base64(data: &str) -> Cow<'_, str> {
     }
     Cow::Owned(out)
 }
+
+/// The same, of a handle, which stays one where nothing is to be done.
+#[must_use]
+pub fn standard_base64_text(data: &ir::Text) -> Cow<'_, ir::Text> {
+    match standard_base64(data) {
+        Cow::Borrowed(_) => Cow::Borrowed(data),
+        Cow::Owned(standard) => Cow::Owned(standard.into()),
+    }
+}

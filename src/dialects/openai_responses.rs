@@ -96,7 +96,7 @@ pub enum Content<'a> {
     /// Words for the model.
     InputText {
         /// The words.
-        text: &'a str,
+        text: &'a ir::Text,
         /// A wish to cache the prompt up to here.
         #[serde(skip_serializing_if = "Option::is_none")]
         prompt_cache_breakpoint: Option<Breakpoint>,
@@ -107,7 +107,7 @@ pub enum Content<'a> {
     /// The model's words.
     OutputText {
         /// The words.
-        text: &'a str,
+        text: &'a ir::Text,
         /// Their sources.
         annotations: Vec<Annotation<'a>>,
         /// How likely each token was.

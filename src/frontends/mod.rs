@@ -133,7 +133,7 @@ impl Asked {
             include_usage: false,
             hide_reasoning: request.reasoning.visibility == Some(ir::Visibility::Hidden),
             repeat: Vec::new(),
-            input_estimate: tokens::estimate(request, &request.model),
+            input_estimate: tokens::rough(request),
             now: cx.now,
             ids: cx.ids.fork(),
             kept_as: None,

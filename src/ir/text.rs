@@ -7,8 +7,9 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -39,12 +40,30 @@ impl Body {
         Some((u32::try_from(start).ok()?, u32::try_from(part.len()).ok()?))
     }
 
+    fn slice(&self, part: &str) -> Option<Slice> {
+        self.locate(part).map(|(start, length)| Slice { body: self.clone(), start, length })
+    }
+
     /// A handle to `part`: a slice where it lies in this document, else a copy.
     #[must_use]
     pub fn text(&self, part: &str) -> Text {
-        match self.locate(part) {
-            Some((start, length)) => Text(Repr::Slice { body: self.clone(), start, length }),
-            None => Text::from(part),
+        self.slice(part).map_or_else(|| Text::from(part), |slice| Text(Repr::Slice(slice)))
+    }
+
+    /// The same, for what stands between the quotes of a string of this document that has no escapes: it is written again
+    /// as it is.
+    #[must_use]
+    pub fn plain(&self, part: &str) -> Text {
+        self.slice(part).map_or_else(|| Text::from(part), |slice| Text(Repr::Plain(slice)))
+    }
+
+    /// A handle to a string of this document with escapes. `literal` has its quotes; it is unescaped when somebody looks at
+    /// the text, and written again as it is.
+    #[must_use]
+    pub fn literal(&self, literal: &str) -> Text {
+        match self.slice(literal) {
+            Some(slice) => Text(Repr::Literal(Arc::new(Literal { slice, text: OnceLock::new() }))),
+            None => Text::from(unescape(literal)),
         }
     }
 
@@ -61,11 +80,46 @@ impl fmt::Debug for Body {
     }
 }
 
+/// A part of a document.
+#[derive(Clone)]
+struct Slice {
+    body: Body,
+    start: u32,
+    length: u32,
+}
+
+impl Slice {
+    fn as_str(&self) -> &str {
+        let start = self.start as usize;
+        self.body.as_str().get(start..start + self.length as usize).unwrap_or_default()
+    }
+
+    /// With the byte before and the one behind.
+    fn with_quotes(&self) -> Option<&str> {
+        let start = self.start as usize;
+        let quoted = self.body.as_str().get(start.checked_sub(1)?..start + self.length as usize + 1)?;
+        (quoted.starts_with('"') && quoted.ends_with('"')).then_some(quoted)
+    }
+}
+
+/// A string of a document with quotes and escapes, and its text once that was asked for.
+struct Literal {
+    slice: Slice,
+    text: OnceLock<String>,
+}
+
+/// The text of a literal that was read before.
+fn unescape(literal: &str) -> String {
+    serde_json::from_str(literal).unwrap_or_default()
+}
+
 #[derive(Clone)]
 enum Repr {
     Static(&'static str),
     Owned(Arc<str>),
-    Slice { body: Body, start: u32, length: u32 },
+    Slice(Slice),
+    Plain(Slice),
+    Literal(Arc<Literal>),
 }
 
 /// A piece of text; cheap to clone.
@@ -85,10 +139,53 @@ impl Text {
         match &self.0 {
             Repr::Static(text) => text,
             Repr::Owned(text) => text,
-            Repr::Slice { body, start, length } => {
-                let start = *start as usize;
-                body.as_str().get(start..start + *length as usize).unwrap_or_default()
+            Repr::Slice(slice) | Repr::Plain(slice) => slice.as_str(),
+            Repr::Literal(literal) => literal.text.get_or_init(|| unescape(literal.slice.as_str())),
+        }
+    }
+
+    /// Whether there is none; looks at no more than it must.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match &self.0 {
+            // An escape is at least one character.
+            Repr::Literal(_) => false,
+            _ => self.as_str().is_empty(),
+        }
+    }
+
+    /// About how long it is, in bytes: an escaped backslash counts for nothing.
+    #[must_use]
+    pub fn rough_length(&self) -> usize {
+        match &self.0 {
+            Repr::Literal(literal) => {
+                let literal = literal.slice.as_str();
+                let backslashes = literal.bytes().filter(|byte| *byte == b'\\').count();
+                literal.len().saturating_sub(2 + backslashes)
             }
+            _ => self.as_str().len(),
+        }
+    }
+
+    /// Whether there is nothing but white space; looks at no more than it must.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        match &self.0 {
+            Repr::Literal(literal) => {
+                let inner = literal.slice.as_str().trim_matches('"').trim_start();
+                // Only what begins with an escape may be blank still.
+                inner.starts_with('\\') && self.as_str().trim().is_empty()
+            }
+            _ => self.as_str().trim().is_empty(),
+        }
+    }
+
+    /// As it stands in a document, with quotes and escapes.
+    fn written(&self) -> Option<&str> {
+        match &self.0 {
+            Repr::Static(_) | Repr::Owned(_) | Repr::Slice(_) => None,
+            Repr::Plain(slice) => slice.with_quotes(),
+            Repr::Literal(literal) => Some(literal.slice.as_str()),
         }
     }
 }
@@ -121,6 +218,18 @@ impl From<String> for Text {
 impl From<Cow<'_, str>> for Text {
     fn from(text: Cow<'_, str>) -> Self {
         Self(Repr::Owned(text.into()))
+    }
+}
+
+impl<'a> From<&'a Text> for Cow<'a, Text> {
+    fn from(text: &'a Text) -> Self {
+        Self::Borrowed(text)
+    }
+}
+
+impl From<Text> for Cow<'_, Text> {
+    fn from(text: Text) -> Self {
+        Self::Owned(text)
     }
 }
 
@@ -164,8 +273,20 @@ impl std::hash::Hash for Text {
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+        match self.written() {
+            Some(written) => serialize_raw(written, serializer),
+            None => serializer.serialize_str(self.as_str()),
+        }
     }
+}
+
+/// Writes what is JSON already, as it is. `RawValue` is written so too, but cannot be made without reading it once more, which
+/// for a prompt is most of the work; so what it says to serde_json is said here.
+fn serialize_raw<S: Serializer>(json: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    const RAW: &str = "$serde_json::private::RawValue";
+    let mut raw = serializer.serialize_struct(RAW, 1)?;
+    raw.serialize_field(RAW, json)?;
+    raw.end()
 }
 
 /// Documents that are nested deeper are refused: no vendor's are, and it is as deep as values are read, so that what
@@ -283,7 +404,6 @@ impl fmt::Debug for Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let raw: &RawValue = serde_json::from_str(self.as_str()).map_err(serde::ser::Error::custom)?;
-        raw.serialize(serializer)
+        serialize_raw(self.as_str(), serializer)
     }
 }

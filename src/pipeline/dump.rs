@@ -1,5 +1,6 @@
 //! `--dump-ir`: what the compiler did with a request, as JSON.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::backends::Target;
@@ -61,14 +62,14 @@ impl Trace {
     }
 
     pub(super) fn lowered(&mut self, request: &ir::Request) {
-        self.put("ir", || json!(request));
+        self.put("ir", || tree(request));
     }
 
     /// A pass has run; `before` is there if it is to be dumped.
     pub(super) fn passed(&mut self, name: &str, before: Option<&ir::Request>, after: &ir::Request) {
         if let Some(before) = before {
             let changed = before != after;
-            self.passes.push(json!({ "pass": name, "changed": changed, "ir": changed.then_some(after) }));
+            self.passes.push(json!({ "pass": name, "changed": changed, "ir": changed.then(|| tree(after)) }));
         }
     }
 
@@ -97,7 +98,7 @@ impl Trace {
 
     /// The dump of a request that was refused.
     pub(super) fn refused(&mut self, error: &Error) -> http::Response {
-        self.put("refused", || json!(error));
+        self.put("refused", || tree(error));
         self.finish()
     }
 
@@ -112,6 +113,11 @@ impl Trace {
         }
         http::Response::json(200, text.into_bytes())
     }
+}
+
+/// What `value` serializes to. By way of its text, so that the IR is compiled for one serializer and not for two.
+pub(super) fn tree<T: Serialize + ?Sized>(value: &T) -> Value {
+    ir::Json::of(value).value()
 }
 
 /// A body as JSON where it is some, else as text.

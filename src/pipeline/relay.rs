@@ -1,6 +1,5 @@
 //! The relay: client and upstream speak the same dialect and nothing has to be changed, so the best translation is none.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::value::RawValue;
@@ -34,28 +33,19 @@ pub(super) struct Seen {
 /// Looks at a body. Bad JSON, JSON that is nested too deep and a missing model are refused here, whichever way the request
 /// will take.
 pub(super) fn peek(body: &str, route: &Route) -> Result<Seen> {
-    check_depth(body)?;
     let top: Top<'_> = json::read(body)?;
     if let Some(model) = &route.model {
         return Ok(Seen { model: model.clone(), delivery: route.delivery.unwrap_or_default(), at: None });
     }
     let raw = top.model.ok_or_else(|| Error::invalid("model", "this field is required"))?;
-    let Str(model) = json::read(raw.get()).map_err(|error| Error::invalid("model", error.message.as_str()))?;
+    let model: Str<'_> = json::read(raw.get()).map_err(|error| Error::invalid("model", error.message.as_str()))?;
     if model.is_empty() {
         return Err(Error::invalid("model", "the model's name is empty"));
     }
     let start = (raw.get().as_ptr() as usize).saturating_sub(body.as_ptr() as usize);
     let is_stream = top.stream.is_some_and(|raw| raw.get() == "true");
     let delivery = if is_stream { ir::Delivery::Stream } else { ir::Delivery::Whole };
-    Ok(Seen { model: Cow::into_owned(model), delivery, at: Some(start..start + raw.get().len()) })
-}
-
-/// Refuses a document that is nested too deep. Done once, for the whole of it, before anything is read.
-pub(super) fn check_depth(document: &str) -> Result<()> {
-    if ir::is_too_deep(document) {
-        return Err(Error::invalid("", format!("the body is nested deeper than {} levels", ir::MAX_DEPTH)));
-    }
-    Ok(())
+    Ok(Seen { model: model.into_owned(), delivery, at: Some(start..start + raw.get().len()) })
 }
 
 impl Seen {

@@ -10,7 +10,7 @@ use crate::http;
 use crate::ir::{self, Delivery};
 
 use super::watch::Heard;
-use super::{MAX_BODY_BYTES, dress, dump, refuse};
+use super::{Count, MAX_BODY_BYTES, dress, dump, refuse};
 
 /// Longest `x-any-api-diagnostics` header, in bytes.
 const MAX_DIAGNOSTICS_HEADER: usize = 2_000;
@@ -29,6 +29,8 @@ pub struct Reply {
     is_relay: bool,
     /// What is to be done with the answer; the relay does nothing.
     work: Option<Box<Work>>,
+    /// The answer is a number of tokens.
+    count: Option<Count>,
 }
 
 #[derive(Debug)]
@@ -70,7 +72,18 @@ impl Reply {
     ) -> Self {
         let (provider, model) = (target.provider.clone(), target.model.clone());
         let (request_id, levels, diagnostics) = (request_id.clone(), Levels::default(), Vec::new());
-        Self { frontend, backend, provider, model, request_id, levels, diagnostics, is_relay: true, work: None }
+        Self {
+            frontend,
+            backend,
+            provider,
+            model,
+            request_id,
+            levels,
+            diagnostics,
+            is_relay: true,
+            work: None,
+            count: None,
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the one place where all that a reply needs comes together")]
@@ -90,6 +103,19 @@ impl Reply {
         Self { levels, diagnostics, is_relay: false, work: Some(Box::new(Work { asked, memo, trace, keep })), ..relay }
     }
 
+    /// Takes what the upstream's counter of tokens answers.
+    pub(super) fn count(
+        frontend: &'static dyn Frontend,
+        backend: &'static dyn Backend,
+        target: &Target,
+        request_id: &ir::Text,
+        count: Count,
+        diagnostics: Vec<(Level, Diagnostic)>,
+    ) -> Self {
+        let relay = Self::relay(frontend, backend, target, request_id);
+        Self { diagnostics, is_relay: false, count: Some(count), ..relay }
+    }
+
     /// The upstream could not be reached, or broke off before its headers: refuses in the client's dialect.
     #[must_use]
     pub fn unreachable(&self, error: &Error) -> http::Response {
@@ -103,7 +129,7 @@ impl Reply {
         let is_success = (200..300).contains(&status);
         let collect =
             |reply| Stage::Collect(Box::new(Collector { reply, status, headers: headers.clone(), record: None }));
-        if self.work.as_ref().is_some_and(|work| work.trace.is_on()) {
+        if self.count.is_some() || self.work.as_ref().is_some_and(|work| work.trace.is_on()) {
             return collect(self);
         }
         if let Some(error) = no_answer(status, &headers) {
@@ -190,6 +216,9 @@ impl Collector {
     pub fn finish(&mut self, body: Vec<u8>) -> http::Response {
         let Self { reply, status, headers, record } = self;
         let status = *status;
+        if let Some(count) = reply.count {
+            return reply.counted(count, status, headers, &body);
+        }
         let Some(mut work) = reply.work.take() else {
             let error = refused(reply.backend, status, headers, &body);
             return reply.unreachable(&error);
@@ -231,16 +260,30 @@ impl Collector {
 }
 
 impl Reply {
+    /// The answer of the upstream's counter. A relay that has none refuses the path, and one that answers something else has
+    /// none either: then the estimate is told. Any other refusal is the client's to know.
+    fn counted(&self, count: Count, status: u16, headers: &http::Headers, body: &[u8]) -> http::Response {
+        let counted = match status {
+            200..=299 => self.backend.parse_count(body),
+            404 | 405 | 501 => None,
+            _ => return self.unreachable(&refused(self.backend, status, headers, body)),
+        };
+        self.log(200, None);
+        let mut response = count.answer(self.frontend, counted);
+        self.tell_diagnostics(&mut response.headers);
+        dress(response, &self.request_id)
+    }
+
     fn render(&mut self, work: &mut Work, body: Vec<u8>) -> Result<http::Response, Error> {
         let (mut cx, response) = read(self.backend, &work.memo, body)?;
-        work.trace.put("irResponse", || serde_json::json!(response));
+        work.trace.put("irResponse", || dump::tree(&response));
         if let Some(failure) = self.frontend.failure(&response.finish) {
             return Err(failure);
         }
         if work.asked.delivery == Delivery::Stream {
             // Only a dump gets here: the client asked for a stream, and is shown all of it.
             let events = response.events();
-            work.trace.put("irEvents", || serde_json::json!(events));
+            work.trace.put("irEvents", || dump::tree(&events));
             let mut out = Vec::new();
             let mut encoder = self.frontend.encoder(&work.asked);
             events.into_iter().for_each(|event| encoder.push(event, &mut out));

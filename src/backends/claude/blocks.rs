@@ -11,7 +11,7 @@ use super::super::Names;
 use crate::context::Cx;
 use crate::diagnostics::codes;
 use crate::dialects::claude::{ID, REDACTED, Signed, marks};
-use crate::dialects::media::{is_text, known_mime, standard_base64};
+use crate::dialects::media::{is_text, known_mime, standard_base64, standard_base64_text};
 use crate::ir;
 
 /// A content block.
@@ -19,7 +19,7 @@ use crate::ir;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Block<'a> {
     Text {
-        text: Cow<'a, str>,
+        text: Cow<'a, ir::Text>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         citations: Vec<&'a ir::Json>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,13 +84,13 @@ pub(super) enum Block<'a> {
 pub(super) enum Source<'a> {
     Base64 {
         media_type: &'a str,
-        data: Cow<'a, str>,
+        data: Cow<'a, ir::Text>,
         #[serde(flatten)]
         rest: ir::Written<'a>,
     },
     Text {
         media_type: &'static str,
-        data: Cow<'a, str>,
+        data: Cow<'a, ir::Text>,
         #[serde(flatten)]
         rest: ir::Written<'a>,
     },
@@ -144,7 +144,7 @@ impl<'a> CacheControl<'a> {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Content<'a> {
-    Plain(Cow<'a, str>),
+    Plain(Cow<'a, ir::Text>),
     Blocks(Vec<Block<'a>>),
 }
 
@@ -317,7 +317,7 @@ impl<'a> Writer<'a> {
         let content = match (blocks.is_empty(), error) {
             (false, _) => Some(Content::of(blocks)),
             // A failure has to say something.
-            (true, true) => Some(Content::Plain(Cow::Borrowed("The tool failed."))),
+            (true, true) => Some(Content::Plain(Cow::Owned(ir::Text::constant("The tool failed.")))),
             (true, false) => None,
         };
         Block::ToolResult {
@@ -379,11 +379,11 @@ fn text<'a>(cx: &mut Cx, part: &'a ir::TextPart) -> Option<Block<'a>> {
 
 /// A text block, unless it is blank: Claude refuses blank ones, but for those that it wrote itself.
 fn words<'a>(cx: &mut Cx, text: &'a ir::Text, meta: &'a ir::Meta) -> Option<Block<'a>> {
-    if text.is_empty() || text.trim().is_empty() && meta.extensions.get(ID, marks::BLANK).is_none() {
+    if text.is_empty() || text.is_blank() && meta.extensions.get(ID, marks::BLANK).is_none() {
         return None;
     }
     Some(Block::Text {
-        text: Cow::Borrowed(text.as_str()),
+        text: Cow::Borrowed(text),
         citations: Vec::new(),
         cache_control: CacheControl::of(cx, meta),
         rest: meta.extensions.written(ID, ""),
@@ -430,7 +430,7 @@ fn image<'a>(cx: &mut Cx, media: &'a ir::Media) -> Option<Source<'a>> {
                     return None;
                 }
             };
-            Some(Source::Base64 { media_type, data: standard_base64(data), rest })
+            Some(Source::Base64 { media_type, data: standard_base64_text(data), rest })
         }
         ir::MediaSource::Text(_) => {
             unsupported(cx, media, None);
@@ -446,7 +446,7 @@ fn document<'a>(cx: &mut Cx, media: &'a ir::Media) -> Option<Source<'a>> {
     match &media.source {
         ir::MediaSource::Inline(data) => match mime {
             Some("application/pdf") => {
-                Some(Source::Base64 { media_type: "application/pdf", data: standard_base64(data), rest })
+                Some(Source::Base64 { media_type: "application/pdf", data: standard_base64_text(data), rest })
             }
             Some(mime) if is_text(mime) => {
                 let bytes = STANDARD.decode(standard_base64(data).as_bytes()).ok();
@@ -454,16 +454,14 @@ fn document<'a>(cx: &mut Cx, media: &'a ir::Media) -> Option<Source<'a>> {
                     cx.report(&codes::MODALITY_UNSUPPORTED, media.meta.place, "", "a text that is not UTF-8");
                     return None;
                 };
-                Some(Source::Text { media_type: "text/plain", data: Cow::Owned(text), rest })
+                Some(Source::Text { media_type: "text/plain", data: Cow::Owned(text.into()), rest })
             }
             other => {
                 unsupported(cx, media, other);
                 None
             }
         },
-        ir::MediaSource::Text(text) => {
-            Some(Source::Text { media_type: "text/plain", data: Cow::Borrowed(text.as_str()), rest })
-        }
+        ir::MediaSource::Text(text) => Some(Source::Text { media_type: "text/plain", data: Cow::Borrowed(text), rest }),
         // The end of an address proves nothing, so only what was said counts.
         ir::MediaSource::Url(_) if media.mime.as_deref().is_some_and(|mime| mime != "application/pdf") => {
             unsupported(cx, media, mime);

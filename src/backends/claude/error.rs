@@ -53,13 +53,13 @@ pub(super) fn read(text: &str) -> Option<Error> {
     let body: Body<'_> = json::read(text).ok()?;
     let inner: Inner<'_> = json::read(body.error?.get()).ok()?;
     let word = inner.kind.as_deref().unwrap_or_default();
-    let message = inner.message?.0.into_owned();
+    let message = inner.message?.into_owned();
     let kind = claude::error_kind(word).unwrap_or(Kind::Server);
     let kind = if kind == Kind::InvalidRequest && is_too_long(&message) { Kind::ContextTooLong } else { kind };
     let mut out = Error::new(kind, message);
     let details: Option<Details<'_>> = inner.details.and_then(|raw| json::read(raw.get()).ok());
-    out.code = details.and_then(|details| details.code).map(|code| code.0.into_owned());
-    out.request_id = body.request_id.map(|id| id.0.into_owned());
+    out.code = details.and_then(|details| details.code).map(|code| code.into_owned());
+    out.request_id = body.request_id.map(|id| id.into_owned());
     if body.kind.as_deref() == Some("error") {
         out.native = Some(NativeError { dialect: ID, body: text.to_owned() });
     }

@@ -58,6 +58,29 @@ impl Backend for Claude {
         Ok(Raised { call: super::Call::Send(call), memo })
     }
 
+    fn counter(&self, raised: &http::Request) -> Option<http::Request> {
+        // Anything else is refused: the counter takes what makes the prompt.
+        const FIELDS: [&str; 11] = [
+            "model",
+            "messages",
+            "system",
+            "tools",
+            "tool_choice",
+            "thinking",
+            "output_config",
+            "cache_control",
+            "context_management",
+            "mcp_servers",
+            "speed",
+        ];
+        let body = super::only_fields(&raised.body, &FIELDS)?;
+        Some(http::Request { url: format!("{}/count_tokens", raised.url), body, ..raised.clone() })
+    }
+
+    fn parse_count(&self, body: &[u8]) -> Option<u64> {
+        super::number_in(body, "input_tokens")
+    }
+
     fn parse(&self, cx: &mut Cx, memo: &Memo) -> Result<ir::Response> {
         response::parse(cx, memo)
     }

@@ -331,7 +331,7 @@ fn user_first<'a>(cx: &mut Cx, history: &[ir::Message], mut messages: Vec<WireMe
         return messages;
     }
     cx.report_setting(&codes::TURN_INSERTED, ir::Setting::Messages, "a user's turn was put in front");
-    let content = Content::Plain(Cow::Borrowed("."));
+    let content = Content::Plain(Cow::Owned(ir::Text::constant(".")));
     messages.insert(0, WireMessage { role: "user", content, rest: ir::Written::default() });
     messages
 }
@@ -356,11 +356,11 @@ fn write_instructions<'a>(
     let mut blocks = Vec::with_capacity(instructions.len());
     for ir::Instruction { role: _, text, meta } in instructions {
         cx.report_extensions(&meta.extensions, meta.place, ID);
-        if text.trim().is_empty() {
+        if text.is_blank() {
             continue;
         }
         blocks.push(Block::Text {
-            text: Cow::Borrowed(text.as_str()),
+            text: Cow::Borrowed(text),
             citations: Vec::new(),
             cache_control: CacheControl::of(cx, meta),
             rest: meta.extensions.written(ID, ""),
@@ -368,7 +368,7 @@ fn write_instructions<'a>(
     }
     for words in ours.into_iter().flatten() {
         blocks.push(Block::Text {
-            text: Cow::Owned(words),
+            text: Cow::Owned(words.into()),
             citations: Vec::new(),
             cache_control: None,
             rest: ir::Written::default(),

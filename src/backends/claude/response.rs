@@ -173,7 +173,7 @@ impl Reader {
         self.late("stop_details", raw);
         let details: Option<StopDetails<'_>> = raw.and_then(|raw| json::read(raw.get()).ok());
         let explanation = details.and_then(|details| details.explanation);
-        self.detail = explanation.map(|text| text.0.into()).or(self.detail.take());
+        self.detail = explanation.map(|text| text.into_owned().into()).or(self.detail.take());
     }
 
     /// Keeps a field that streams tell at their end; `null` says nothing.
@@ -226,7 +226,7 @@ impl Reader {
     pub(super) fn open(&mut self, raw: &RawValue, out: &mut ir::Emitter) -> Result<()> {
         self.close(out);
         let head: Head<'_> = json::read(raw.get()).map_err(|error| unreadable(&error))?;
-        let kind = head.kind.map(|kind| kind.0).unwrap_or_default();
+        let kind = head.kind.unwrap_or_default();
         if !matches!(&*kind, "text" | "thinking" | "redacted_thinking" | "tool_use") {
             let Ok(Value::Object(value)) = serde_json::from_str(raw.get()) else {
                 return Err(Error::unreadable("a block of the upstream's answer is no object"));

@@ -164,7 +164,7 @@ pub(super) fn cites(body: &ir::Body, candidate: &Candidate<'_>) -> Vec<Cite> {
             let Some(chunk) = size(index).and_then(|index| chunks.get(index)) else { continue };
             let Some(citation) = citation(body, chunk) else { continue };
             let part = part.and_then(size);
-            out.push(Cite { part, span, text: text.as_ref().map(|text| body.text(text)), citation });
+            out.push(Cite { part, span, text: text.as_ref().map(|text| text.text(body)), citation });
         }
     }
     let Citations { sources, unknown: _ } = lenient(candidate.citations);
@@ -172,8 +172,8 @@ pub(super) fn cites(body: &ir::Body, candidate: &Candidate<'_>) -> Vec<Cite> {
         let Some(uri) = uri.filter(|uri| !uri.is_empty()) else { continue };
         let size = |number: Integer| number.unsigned().and_then(|number| usize::try_from(number).ok());
         let span = end.and_then(size).map(|end| (start.and_then(size).unwrap_or(0), end));
-        let title = title.map(|title| body.text(&title));
-        let citation = ir::Citation { url: Some(body.text(&uri)), title, ..ir::Citation::default() };
+        let title = title.map(|title| title.text(body));
+        let citation = ir::Citation { url: Some(uri.text(body)), title, ..ir::Citation::default() };
         // Vertex repeats them.
         let is_known = |other: &Cite| other.span == span && other.citation.url == citation.url;
         if !out.iter().any(is_known) {
@@ -186,7 +186,7 @@ pub(super) fn cites(body: &ir::Body, candidate: &Candidate<'_>) -> Vec<Cite> {
 fn citation(body: &ir::Body, chunk: &Chunk<'_>) -> Option<ir::Citation> {
     let sources = [&chunk.web, &chunk.retrieved, &chunk.maps, &chunk.image];
     let source = sources.into_iter().flatten().next()?;
-    let text = |text: &Option<Str<'_>>| text.as_ref().map(|text| body.text(text)).filter(|text| !text.is_empty());
+    let text = |text: &Option<Str<'_>>| text.as_ref().map(|text| text.text(body)).filter(|text| !text.is_empty());
     let out = ir::Citation {
         url: text(&source.uri),
         title: text(&source.title),
@@ -200,7 +200,7 @@ fn citation(body: &ir::Body, chunk: &Chunk<'_>) -> Option<ir::Citation> {
 pub(super) fn logprobs(body: &ir::Body, candidate: &Candidate<'_>) -> Vec<ir::TokenLogprob> {
     let Logprobs { chosen, top, unknown: _ } = lenient(candidate.logprobs);
     let pair = |Token { token, logprob, unknown: _ }: Token<'_>| {
-        (token.map(|token| body.text(&token)).unwrap_or_default(), logprob.unwrap_or_default().0)
+        (token.map(|token| token.text(body)).unwrap_or_default(), logprob.unwrap_or_default().0)
     };
     let mut top = top.unwrap_or_default().0.into_iter();
     let chosen = chosen.unwrap_or_default().0.into_iter().map(pair);
@@ -221,7 +221,7 @@ pub(super) fn extras(body: &ir::Body, candidate: &Candidate<'_>) -> Vec<(ir::Tex
     ];
     let known = known.into_iter().filter_map(|(name, raw)| Some((ir::Text::constant(name), body.json(raw?))));
     let unknown = candidate.unknown.iter().filter(|(_, raw)| raw.get() != "null");
-    known.chain(unknown.map(|(name, raw)| (body.text(name), body.json(raw)))).collect()
+    known.chain(unknown.map(|(name, raw)| (name.text(body), body.json(raw)))).collect()
 }
 
 /// Joins the log probabilities of two pieces of a stream.
@@ -271,7 +271,7 @@ pub(super) fn error(status: u16, headers: &http::Headers, body: &[u8]) -> Error 
     let Some(body) = bodies.into_iter().next() else { return out };
     match (body.error, body.message) {
         (Some(error), _) => describe(error, &mut out),
-        (None, Some(message)) => out.message = message.0.into_owned(),
+        (None, Some(message)) => out.message = message.into_owned(),
         (None, None) => {}
     }
     out
@@ -307,18 +307,18 @@ fn describe(raw: &RawValue, out: &mut Error) {
         out.kind = Kind::of_status(code);
     }
     if let Some(message) = message.filter(|message| !message.is_empty()) {
-        out.message = message.0.into_owned();
+        out.message = message.into_owned();
     }
     if let Some(word) = status.filter(|word| !word.is_empty()) {
         out.kind = kind(&word).unwrap_or(out.kind);
-        out.code = Some(word.0.into_owned());
+        out.code = Some(word.into_owned());
     }
     for Detail { reason, delay, unknown: _ } in details.unwrap_or_default().0 {
         if reason.as_deref() == Some("API_KEY_INVALID") {
             out.kind = Kind::Authentication;
         }
         if let Some(reason) = reason.filter(|reason| !reason.is_empty()) {
-            out.code = Some(reason.0.into_owned());
+            out.code = Some(reason.into_owned());
         }
         if let Some(delay) = delay.filter(|_| out.retry_after.is_none()) {
             out.retry_after = whole_seconds(&delay);

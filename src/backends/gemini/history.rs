@@ -84,7 +84,10 @@ impl<'a> History<'a> {
                 cx.report_sources(&text.citations, text.meta.place, ID);
                 let what = "told as the user's words, marked as the operator's";
                 cx.report(&codes::INSTRUCTION_MOVED, text.meta.place, "", what);
-                out.push(Part::of_text(format!("<system-reminder>\n{}\n</system-reminder>", text.text)));
+                out.push(Part::of_text(ir::Text::from(format!(
+                    "<system-reminder>\n{}\n</system-reminder>",
+                    text.text
+                ))));
             } else {
                 self.part(cx, part, &mut out);
             }
@@ -124,7 +127,7 @@ impl<'a> History<'a> {
         // The signature of a thought, until something to sign comes.
         let mut pending: Option<&'t str> = None;
         let mut has_call = false;
-        let alone = |signature| Part::of_text("").signed(Some(signature));
+        let alone = |signature| Part::of_text(ir::Text::default()).signed(Some(signature));
         for part in &turn.parts {
             let part = &**part;
             let own = self.signature(cx, part.meta());
@@ -176,7 +179,7 @@ impl<'a> History<'a> {
             return None;
         }
         if meta.extensions.get(ID, NOTE_NATIVE).is_some() {
-            out.push(Part::of_thought(text.as_str()).with(meta).signed(signature));
+            out.push(Part::of_thought(text).with(meta).signed(signature));
             return None;
         }
         if !text.is_empty() {
@@ -203,7 +206,7 @@ impl<'a> History<'a> {
                 report_meta(cx, meta);
                 cx.report_sources(citations, meta.place, ID);
                 if !text.is_empty() || self.is_sealed_here(meta) {
-                    out.push(Part::of_text(text.as_str()).with(meta));
+                    out.push(Part::of_text(text).with(meta));
                 }
             }
             ir::Part::Media(media) => {
@@ -223,7 +226,7 @@ impl<'a> History<'a> {
                 report_meta(cx, meta);
                 cx.report(&codes::CONTENT_AS_TEXT, meta.place, "", "a refusal is told as the model's words");
                 if !refusal.text.is_empty() {
-                    out.push(Part::of_text(refusal.text.as_str()));
+                    out.push(Part::of_text(&refusal.text));
                 }
             }
             ir::Part::Opaque(opaque) if opaque.dialect == ID => {
@@ -232,7 +235,7 @@ impl<'a> History<'a> {
             ir::Part::Opaque(opaque) => {
                 report_meta(cx, meta);
                 cx.report_opaque(opaque, ID);
-                out.extend(opaque.words.as_deref().filter(|words| !words.is_empty()).map(Part::of_text));
+                out.extend(opaque.words.as_ref().filter(|words| !words.is_empty()).map(Part::of_text));
             }
             // Thoughts are the model's; anywhere else there is no place for them.
             ir::Part::Reasoning(reasoning) => {
@@ -402,8 +405,8 @@ fn split_signed<'t>(part: &ir::Part, written: &mut Part<'t>) -> Option<Part<'t>>
     let unsigned = text.chars().count().checked_sub(signed).filter(|unsigned| *unsigned > 0)?;
     let at = text.char_indices().nth(unsigned).map_or(text.len(), |(at, _)| at);
     let (before, end) = text.split_at_checked(at)?;
-    written.text = Some(before.to_owned().into());
-    Some(Part::of_text(end.to_owned()))
+    written.text = Some(Cow::Owned(before.into()));
+    Some(Part::of_text(ir::Text::from(end)))
 }
 
 /// Whether Gemini takes pictures of this type; what is no picture is for it to judge.

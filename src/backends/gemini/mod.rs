@@ -45,6 +45,21 @@ impl Backend for Gemini {
         request::raise(cx, request, target, self.endpoint(target, request.delivery, &request.headers))
     }
 
+    fn counter(&self, raised: &http::Request) -> Option<http::Request> {
+        let url = raised.url.strip_suffix(":generateContent")?;
+        // Inside of `generateContentRequest` instructions and tools are counted too; it has to name the model again.
+        let (_, model) = url.rsplit_once("/models/").or_else(|| url.rsplit_once("/tunedModels/"))?;
+        let collection = if url.contains("/tunedModels/") { "tunedModels" } else { "models" };
+        let mut inner: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&raised.body).ok()?;
+        inner.insert("model".to_owned(), format!("{collection}/{model}").into());
+        let body = serde_json::json!({ "generateContentRequest": inner }).to_string().into_bytes();
+        Some(http::Request { url: format!("{url}:countTokens"), body, ..raised.clone() })
+    }
+
+    fn parse_count(&self, body: &[u8]) -> Option<u64> {
+        super::number_in(body, "totalTokens")
+    }
+
     fn parse(&self, cx: &mut Cx, memo: &Memo) -> Result<ir::Response> {
         stream::parse(cx, memo)
     }

@@ -40,7 +40,7 @@ impl Arguments {
         if let Some(text) = &piece.string {
             match at {
                 Value::String(before) => before.push_str(text),
-                _ => *at = Value::String(text.0.clone().into_owned()),
+                _ => *at = Value::String(text.clone().into_owned()),
             }
         } else if let Some(number) = piece.number {
             *at = serde_json::from_str(number.get()).ok()?;
@@ -147,7 +147,7 @@ mod tests {
         }
         assert_eq!(arguments.json(), r#"{"a":{"list":[0.5,{"b c":"xy"}]},"yes":true,"none":null}"#);
         for path in ["a", "$.a[", "$.a[x]", "$['a", "$.a[999999]", "$a"] {
-            let piece = Piece { path: Some(crate::json::Str(path.into())), boolean: Some(true), ..Piece::default() };
+            let piece = Piece { path: Some(crate::json::Str::from(path)), boolean: Some(true), ..Piece::default() };
             assert!(arguments.put(&piece).is_none(), "{path}");
         }
     }

@@ -150,7 +150,7 @@ fn only_turn<'a>(cx: &mut Cx, system: &mut Option<Content<'a>>, says_nothing: bo
         None if says_nothing => {
             let what = "the user says nothing; a full stop is sent";
             cx.report_setting(&codes::TURN_INSERTED, ir::Setting::Messages, what);
-            vec![Part::of_text(".")]
+            vec![Part::of_text(Cow::Owned(ir::Text::constant(".")))]
         }
         None => {
             let what = "the conversation is empty: Gemini wants at least one message";
@@ -210,7 +210,7 @@ fn system_instruction<'a>(
         if *role == ir::Role::Developer && instructions.iter().any(|other| other.role != ir::Role::Developer) {
             cx.report(&codes::ROLE_DISTINCTION_LOST, meta.place, "", "system and developer are one for Gemini");
         }
-        parts.push(Part::of_text(text.as_str()).with(meta));
+        parts.push(Part::of_text(text).with(meta));
     }
     let extensions = Some(extensions.written(ID, "systemInstruction")).filter(|written| !written.is_empty());
     (!parts.is_empty()).then_some(Content { role: None, parts, extensions })

@@ -160,7 +160,7 @@ impl Reader {
             out.report(&codes::UPSTREAM_ODDITY, "", "a piece of the stream that holds nothing known");
         }
         let mut fields: Vec<(ir::Text, ir::Json)> = Vec::new();
-        let text = |text: &json::Str<'_>| body.text(text);
+        let text = |text: &json::Str<'_>| text.text(body);
         if let Some(created) = &created {
             fields.push((ir::Text::constant("createTime"), ir::Json::of(&**created)));
         }
@@ -223,7 +223,7 @@ impl Reader {
         }
         let word = candidate.finish.map(|word| word.named(&FINISH_NUMBERS)).unwrap_or_default();
         if !matches!(word.as_str(), "" | "FINISH_REASON_UNSPECIFIED") {
-            let detail = candidate.message.map(|message| body.text(&message));
+            let detail = candidate.message.map(|message| message.text(body));
             self.finish = Some(ir::Finish { detail, ..ir::Finish::new(reason(&word), &word) });
         }
     }
@@ -240,8 +240,8 @@ impl Reader {
         let is_text = part.call.is_none() && part.thought != Some(true);
         let seal = signature.map(|signature| match part.text.as_deref().filter(|_| is_text) {
             // Other dialects' clients may join the text with the one before it; the note tells where to part them again.
-            Some(text) => self.memo.noted_seal(body.text(signature), text.chars().count().to_string()),
-            None => self.memo.seal(body.text(signature)),
+            Some(text) => self.memo.noted_seal(signature.text(body), text.chars().count().to_string()),
+            None => self.memo.seal(signature.text(body)),
         });
         let place = ir::Place::default();
         if part.call.is_some() {
@@ -313,7 +313,7 @@ impl Reader {
             self.leave();
             self.has_parts = true;
             let mut meta = read::meta(body, part, ir::Place::default());
-            let id = call.id.as_ref().filter(|id| !id.is_empty()).map(|id| body.text(id));
+            let id = call.id.as_ref().filter(|id| !id.is_empty()).map(|id| id.text(body));
             if id.is_none() {
                 spelling(NOTE_ID, ir::Json::of(&true), &mut meta.extensions);
             }

@@ -235,13 +235,13 @@ fn broken(document: &Document<'_>, body: &str) -> Option<Error> {
 fn start_of(document: &Document<'_>, json: impl Fn(&RawValue) -> ir::Json) -> ir::Start {
     let text = |text: &Option<Str<'_>>| text.as_deref().filter(|text| !text.is_empty()).map(ir::Text::from);
     let mut extensions = ir::Extensions::default();
-    let groq = document.x_groq.map(|raw| (Str("x_groq".into()), raw));
+    let groq = document.x_groq.map(|raw| (Str::from("x_groq"), raw));
     let unknown = document.unknown.iter().map(|(name, raw)| (name.clone(), raw));
     for (name, raw) in unknown.chain(groq) {
         let value = json(raw);
         if !value.is_null() {
             let loss = &codes::ANSWER_DETAIL_LOST;
-            extensions.push(ID, ir::Extension { name: name.0.into_owned().into(), value, loss });
+            extensions.push(ID, ir::Extension { name: name.into_owned().into(), value, loss });
         }
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time; the cast saturates")]
@@ -675,7 +675,8 @@ impl Reader {
         let addresses: Vec<Str<'_>> = find("citations").and_then(|raw| json::read(raw).ok()).unwrap_or_default();
         let bare = addresses.into_iter().map(|url| SearchResult { url: Some(url), ..SearchResult::default() });
         let all: Vec<SearchResult<'_>> = if results.is_empty() { bare.collect() } else { results };
-        let text = |text: Option<Str<'_>>| text.map(|text| ir::Text::from(text.0)).filter(|text| !text.is_empty());
+        let text =
+            |text: Option<Str<'_>>| text.map(|text| ir::Text::from(text.into_owned())).filter(|text| !text.is_empty());
         let source = |SearchResult { url, title, snippet, unknown: _ }: SearchResult<'_>| ir::Citation {
             span: None,
             url: text(url),
@@ -746,7 +747,7 @@ fn extend(known: &mut Value, more: Value) {
 /// A text, or JSON as it stands: some upstreams give arguments as an object.
 fn text_of(raw: &RawValue) -> String {
     match json::read::<Str<'_>>(raw.get()) {
-        Ok(text) => text.0.into_owned(),
+        Ok(text) => text.into_owned(),
         Err(_) if raw.get() == "null" => String::new(),
         Err(_) => raw.get().to_owned(),
     }
@@ -755,7 +756,7 @@ fn text_of(raw: &RawValue) -> String {
 /// Mistral's thoughts: a list of chunks, or a string.
 fn thinking_of(raw: &RawValue) -> String {
     match json::read::<StrOr<'_, Vec<Chunk<'_>>>>(raw.get()) {
-        Ok(StrOr::Str(text)) => text.0.into_owned(),
+        Ok(StrOr::Str(text)) => text.into_owned(),
         Ok(StrOr::Other(chunks)) => chunks.iter().filter_map(|chunk| chunk.text.as_deref()).collect(),
         Err(_) => String::new(),
     }
@@ -785,7 +786,8 @@ fn citation_of(raw: &RawValue) -> ir::Citation {
     let place = |number: Option<Integer>| number.and_then(Integer::unsigned).and_then(|at| usize::try_from(at).ok());
     // OpenRouter says 0 and 0 where it does not know.
     let span = place(cited.start_index).zip(place(cited.end_index)).filter(|(start, end)| start < end);
-    let text = |text: Option<Str<'_>>| text.map(|text| ir::Text::from(text.0)).filter(|text| !text.is_empty());
+    let text =
+        |text: Option<Str<'_>>| text.map(|text| ir::Text::from(text.into_owned())).filter(|text| !text.is_empty());
     ir::Citation {
         span,
         url: text(cited.url),
@@ -803,9 +805,9 @@ fn tokens_of(raw: &RawValue) -> Option<Vec<ir::TokenLogprob>> {
         .filter_map(|token| {
             let top = token.top_logprobs.into_iter().flatten();
             Some(ir::TokenLogprob {
-                token: token.token?.0.into(),
+                token: token.token?.into_owned().into(),
                 logprob: token.logprob?,
-                top: top.filter_map(|top| Some((top.token?.0.into(), top.logprob?))).collect(),
+                top: top.filter_map(|top| Some((top.token?.into_owned().into(), top.logprob?))).collect(),
             })
         })
         .collect();

@@ -182,7 +182,7 @@ impl<'a> Raiser<'a> {
         }
     }
 
-    fn text_part<'r>(&self, cx: &mut Cx, text: &'r str, meta: &'r ir::Meta) -> ContentPart<'r> {
+    fn text_part<'r>(&self, cx: &mut Cx, text: &'r ir::Text, meta: &'r ir::Meta) -> ContentPart<'r> {
         cx.report_extensions(&meta.extensions, meta.place, ID);
         ContentPart {
             body: Body::Text { text: Cow::Borrowed(text) },
@@ -405,7 +405,7 @@ impl<'a> Raiser<'a> {
                     Self::no_cache_field(cx, meta);
                     cx.report_sources(citations, meta.place, ID);
                     parts.push(ContentPart {
-                        body: Body::Text { text: Cow::Borrowed(text.as_str()) },
+                        body: Body::Text { text: Cow::Borrowed(text) },
                         cache: None,
                         rest: meta.extensions.written(ID, ""),
                     });
@@ -434,7 +434,7 @@ impl<'a> Raiser<'a> {
         if *error {
             cx.report(&codes::TOOL_ERROR_FLAG_TEXTUAL, meta.place, "", "the result begins with \"Error: \"");
             match parts.first_mut().map(|part| &mut part.body) {
-                Some(Body::Text { text }) => *text = Cow::Owned(format!("Error: {text}")),
+                Some(Body::Text { text }) => *text = Cow::Owned(format!("Error: {text}").into()),
                 _ => parts.insert(0, words_part("Error: the tool failed".to_owned())),
             }
         }
@@ -453,7 +453,7 @@ impl<'a> Raiser<'a> {
             (_, ir::MediaSource::Text(text)) => {
                 let what = "a text document is told in words";
                 cx.report(&codes::CONTENT_AS_TEXT, meta.place, "", what);
-                Body::Text { text: Cow::Borrowed(text.as_str()) }
+                Body::Text { text: Cow::Borrowed(text) }
             }
             (ir::MediaKind::Image, ir::MediaSource::Inline(_) | ir::MediaSource::Url(_)) => {
                 Body::ImageUrl { image_url: self.image(cx, media)? }
@@ -544,7 +544,7 @@ impl<'a> Raiser<'a> {
                 STANDARD.decode(standard_base64(data).as_bytes()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             if let Some(words) = words {
                 cx.report(&codes::CONTENT_AS_TEXT, meta.place, "", "a text document is told in words");
-                return Body::Text { text: Cow::Owned(words) };
+                return Body::Text { text: Cow::Owned(words.into()) };
             }
         }
         let unnamed = noted(FIELD_FORM, &meta.extensions).is_some();
@@ -603,13 +603,13 @@ fn opaque<'r>(cx: &mut Cx, part: &'r ir::Opaque) -> Option<ContentPart<'r>> {
         });
     }
     cx.report_opaque(part, ID);
-    let text = Cow::Borrowed(part.words.as_ref()?.as_str());
+    let text = Cow::Borrowed(part.words.as_ref()?);
     let rest = part.meta.extensions.written(ID, "");
     Some(ContentPart { body: Body::Text { text }, cache: None, rest })
 }
 
 fn words_part<'r>(words: String) -> ContentPart<'r> {
-    ContentPart { body: Body::Text { text: Cow::Owned(words) }, cache: None, rest: ir::Written::default() }
+    ContentPart { body: Body::Text { text: Cow::Owned(words.into()) }, cache: None, rest: ir::Written::default() }
 }
 
 /// ir::Media of results, that no turn of the user follows.
@@ -631,19 +631,19 @@ fn content<'r>(parts: Vec<ContentPart<'r>>, is_list: bool) -> Content<'r> {
 
 /// Words as one string. Blocks that have no white space between them are set apart.
 fn joined<'r>(parts: Vec<ContentPart<'r>>, between: &str) -> Content<'r> {
-    let mut out = Cow::Borrowed("");
-    for part in parts {
-        let Body::Text { text } = part.body else { continue };
-        if out.is_empty() {
-            out = text;
-        } else if !text.is_empty() {
-            let is_apart = out.ends_with(char::is_whitespace) || text.starts_with(char::is_whitespace);
-            let out = out.to_mut();
-            out.push_str(if is_apart { "" } else { between });
-            out.push_str(&text);
-        }
+    let mut texts = parts.into_iter().filter_map(|part| match part.body {
+        Body::Text { text } if !text.is_empty() => Some(text),
+        _ => None,
+    });
+    let Some(first) = texts.next() else { return Content::Words(Cow::Owned(ir::Text::default())) };
+    let Some(second) = texts.next() else { return Content::Words(first) };
+    let mut out = first.as_str().to_owned();
+    for text in std::iter::once(second).chain(texts) {
+        let is_apart = out.ends_with(char::is_whitespace) || text.starts_with(char::is_whitespace);
+        out.push_str(if is_apart { "" } else { between });
+        out.push_str(&text);
     }
-    Content::Words(out)
+    Content::Words(Cow::Owned(out.into()))
 }
 
 /// Adds a block to an instruction's content.

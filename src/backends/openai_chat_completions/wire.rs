@@ -59,7 +59,7 @@ impl<'a> Message<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Content<'a> {
-    Words(Cow<'a, str>),
+    Words(Cow<'a, ir::Text>),
     Parts(Vec<ContentPart<'a>>),
 }
 
@@ -93,7 +93,7 @@ impl Serialize for ContentPart<'_> {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Body<'a> {
     Text {
-        text: Cow<'a, str>,
+        text: Cow<'a, ir::Text>,
     },
     Refusal {
         refusal: &'a str,
@@ -118,7 +118,7 @@ pub(super) enum Body<'a> {
 #[derive(Serialize)]
 pub(super) struct Chunk<'a> {
     pub(super) r#type: &'static str,
-    pub(super) text: Cow<'a, str>,
+    pub(super) text: Cow<'a, ir::Text>,
 }
 
 #[derive(Serialize)]

@@ -140,7 +140,7 @@ impl<'a> ResponseObject<'a> {
         };
         let is_ended = self.0.status.as_deref().is_some_and(|status| !matches!(status, "in_progress" | "queued"));
         if !is_ended {
-            self.0.status = Some(Str(word.into()));
+            self.0.status = Some(Str::from(word));
         }
         Ok(self)
     }
@@ -328,7 +328,7 @@ impl Reader {
             _ => Kind::Other,
         };
         let text = |text: &str| (!text.is_empty()).then(|| ir::Text::from(text));
-        let phase: Option<Str<'_>> = tag.phase.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let phase: Option<Str<'_>> = tag.phase.and_then(|raw| json::read(raw.get()).ok());
         let id = tag.id.as_deref().and_then(text);
         let item = Item {
             kind,

@@ -94,7 +94,7 @@ pub(super) enum Item<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Words<'a> {
-    Plain(Cow<'a, str>),
+    Plain(Cow<'a, ir::Text>),
     Parts(Vec<Content<'a>>),
 }
 
@@ -180,7 +180,7 @@ impl<'a> Raiser<'a> {
             self.items.extend(messages.first().map(|_| Item::Message {
                 id: None,
                 role: "user",
-                content: Words::Plain(Cow::Borrowed("")),
+                content: Words::Plain(Cow::Owned(ir::Text::default())),
                 phase: None,
                 extensions: no_extensions(),
             }));
@@ -521,7 +521,7 @@ impl<'a> Raiser<'a> {
         }
         let is_list = words::is_marked(&meta.extensions, words::LISTED);
         let mut output = match parts.as_slice() {
-            [] if !is_list => Words::Plain(Cow::Borrowed("")),
+            [] if !is_list => Words::Plain(Cow::Owned(ir::Text::default())),
             [one] if !is_list => match plain(one) {
                 Some(text) => Words::Plain(Cow::Borrowed(text)),
                 None => Words::Parts(parts),
@@ -608,7 +608,7 @@ fn custom_call(part: &ir::Part) -> Option<&ir::Text> {
 }
 
 /// The words of a part that is nothing but words.
-fn plain<'a>(content: &Content<'a>) -> Option<&'a str> {
+fn plain<'a>(content: &Content<'a>) -> Option<&'a ir::Text> {
     match content {
         Content::InputText { text, prompt_cache_breakpoint: None, extensions } if extensions.is_empty() => Some(text),
         Content::OutputText { text, annotations, logprobs: None, extensions }
@@ -628,19 +628,21 @@ fn plain<'a>(content: &Content<'a>) -> Option<&'a str> {
     }
 }
 
+static ERROR: ir::Text = ir::Text::constant("Error:");
+
 /// Puts before a result that its tool failed.
 fn say_error(output: &mut Words<'_>) {
     match output {
-        Words::Plain(text) if text.is_empty() => *text = Cow::Borrowed("Error"),
+        Words::Plain(text) if text.is_empty() => *text = Cow::Owned(ir::Text::constant("Error")),
         Words::Plain(text) => {
             let begins = text.get(..5).is_some_and(|begin| begin.eq_ignore_ascii_case("error"));
             if !begins {
-                *text = Cow::Owned(format!("Error: {text}"));
+                *text = Cow::Owned(format!("Error: {text}").into());
             }
         }
         Words::Parts(parts) => {
             let extensions = no_extensions();
-            parts.insert(0, Content::InputText { text: "Error:", prompt_cache_breakpoint: None, extensions });
+            parts.insert(0, Content::InputText { text: &ERROR, prompt_cache_breakpoint: None, extensions });
         }
     }
 }

@@ -48,6 +48,28 @@ impl Backend for OpenaiResponses {
         request::raise(self, cx, request, target)
     }
 
+    fn counter(&self, raised: &http::Request) -> Option<http::Request> {
+        // Anything else is refused: the counter takes what makes the prompt.
+        const FIELDS: [&str; 10] = [
+            "model",
+            "input",
+            "instructions",
+            "tools",
+            "text",
+            "reasoning",
+            "tool_choice",
+            "parallel_tool_calls",
+            "previous_response_id",
+            "conversation",
+        ];
+        let body = super::only_fields(&raised.body, &FIELDS)?;
+        Some(http::Request { url: format!("{}/input_tokens", raised.url), body, ..raised.clone() })
+    }
+
+    fn parse_count(&self, body: &[u8]) -> Option<u64> {
+        super::number_in(body, "input_tokens")
+    }
+
     fn parse(&self, cx: &mut Cx, memo: &Memo) -> Result<ir::Response> {
         answer::parse(cx, memo)
     }

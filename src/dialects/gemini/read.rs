@@ -245,7 +245,7 @@ pub(crate) fn meta(body: &Body, part: &Part<'_>, place: ir::Place) -> ir::Meta {
 fn keep_name(body: &Body, path: &'static str, name: Option<&Str<'_>>, out: &mut ir::Extensions) {
     // The IR has a place for the name, so nothing is lost elsewhere.
     if let Some(name) = name {
-        super::spelling(path, Json::of(&*body.text(name)), out);
+        super::spelling(path, Json::of(&*name.text(body)), out);
     }
 }
 
@@ -269,11 +269,11 @@ pub(crate) fn media(body: &Body, part: &Part<'_>, place: ir::Place) -> Option<ir
     let mut meta = meta(body, part, place);
     let (source, mime, name) = match (&part.inline, &part.file) {
         (Some(inline), _) => {
-            let data = inline.data.as_ref().map(|data| body.text(data)).unwrap_or_default();
+            let data = inline.data.as_ref().map(|data| data.text(body)).unwrap_or_default();
             (ir::MediaSource::Inline(data), &inline.mime, &inline.name)
         }
         (None, Some(file)) => {
-            let uri = file.uri.as_ref().map(|uri| body.text(uri)).unwrap_or_default();
+            let uri = file.uri.as_ref().map(|uri| uri.text(body)).unwrap_or_default();
             let source = if is_public(&uri) {
                 super::spelling(super::NOTE_NATIVE, Json::of(&true), &mut meta.extensions);
                 ir::MediaSource::Url(uri)
@@ -284,12 +284,12 @@ pub(crate) fn media(body: &Body, part: &Part<'_>, place: ir::Place) -> Option<ir
         }
         (None, None) => return None,
     };
-    let mime = mime.as_ref().map(|mime| body.text(mime)).filter(|mime| !mime.is_empty());
+    let mime = mime.as_ref().map(|mime| mime.text(body)).filter(|mime| !mime.is_empty());
     Some(ir::Media {
         kind: kind(mime.as_deref().unwrap_or_default(), &source),
         source,
         mime,
-        name: name.as_ref().map(|name| body.text(name)),
+        name: name.as_ref().map(|name| name.text(body)),
         detail: part.resolution.and_then(detail),
         meta,
     })
@@ -343,7 +343,7 @@ pub(crate) fn opaque(body: &Body, part: &Part<'_>, place: ir::Place) -> Option<i
     }
     Some(ir::Opaque {
         dialect: ID,
-        kind: body.text(name),
+        kind: name.text(body),
         value: Json::of(&fields.written(ID, "")),
         words: None,
         loss: &codes::CONTENT_DROPPED,

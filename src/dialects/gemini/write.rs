@@ -27,7 +27,7 @@ pub(crate) struct Part<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) thought: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) text: Option<Cow<'a, str>>,
+    pub(crate) text: Option<Cow<'a, ir::Text>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) inline_data: Option<Blob<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,12 +60,12 @@ pub(crate) fn fields_of_all<S: Serializer>(all: &[&Json], serializer: S) -> Resu
 
 impl<'a> Part<'a> {
     /// Words.
-    pub(crate) fn of_text(text: impl Into<Cow<'a, str>>) -> Self {
+    pub(crate) fn of_text(text: impl Into<Cow<'a, ir::Text>>) -> Self {
         Self { text: Some(text.into()), ..Self::default() }
     }
 
     /// A thought.
-    pub(crate) fn of_thought(text: impl Into<Cow<'a, str>>) -> Self {
+    pub(crate) fn of_thought(text: impl Into<Cow<'a, ir::Text>>) -> Self {
         Self { thought: true, ..Self::of_text(text) }
     }
 
@@ -86,7 +86,7 @@ impl<'a> Part<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Blob<'a> {
     mime_type: &'a str,
-    data: Cow<'a, str>,
+    data: Cow<'a, ir::Text>,
     #[serde(flatten)]
     extensions: Written<'a>,
 }
@@ -153,9 +153,9 @@ pub(crate) fn media(media: &ir::Media) -> Option<Part<'_>> {
         Part { file_data: Some(FileData { mime_type: mime, file_uri, extensions }), ..Part::default() }
     };
     let part = match &media.source {
-        ir::MediaSource::Inline(data) => inline(Cow::Borrowed(data.as_str())),
+        ir::MediaSource::Inline(data) => inline(Cow::Borrowed(data)),
         ir::MediaSource::Text(text) => {
-            inline(Cow::Owned(base64::engine::general_purpose::STANDARD.encode(text.as_bytes())))
+            inline(Cow::Owned(base64::engine::general_purpose::STANDARD.encode(text.as_bytes()).into()))
         }
         ir::MediaSource::Url(url) => address(url),
         ir::MediaSource::File { dialect, id } if *dialect == ID => address(id),

@@ -146,5 +146,5 @@ pub(super) fn choice(cx: &mut Cx, raw: &RawValue, request: &mut ir::Request) -> 
 
 fn hosted_name(tool: &ir::Hosted) -> String {
     let wire: Option<Named<'_>> = crate::json::read(tool.value.as_str()).ok();
-    wire.and_then(|wire| wire.name).map(|name| name.0.into_owned()).unwrap_or_default()
+    wire.and_then(|wire| wire.name).map(|name| name.into_owned()).unwrap_or_default()
 }

@@ -524,7 +524,7 @@ fn response_text(cx: &mut Cx, raw: &RawValue, out: &mut ir::Extensions) -> Resul
     let fields = read::fields(raw.get()).unwrap_or_default();
     let mut entries = fields.unknown.iter();
     let only = entries.next().filter(|_| entries.next().is_none());
-    let as_text = |raw: &RawValue| serde_json::from_str::<Str<'_>>(raw.get()).ok().map(|text| text.0.into_owned());
+    let as_text = |raw: &RawValue| json::read::<Str<'_>>(raw.get()).ok().map(|text| text.into_owned());
     let (text, error, is_canonical) = match only {
         Some((name, value)) if **name == *"error" => match as_text(value) {
             Some(text) => (text.into(), true, true),

@@ -12,6 +12,9 @@ use crate::envelope;
 use crate::frontends::Asked;
 use crate::ir;
 
+/// What a hidden thought says.
+static NOTHING: ir::Text = ir::Text::constant("");
+
 /// An answer, or a piece of a streamed one.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -291,7 +294,7 @@ pub(super) fn whole(part: &ir::Part) -> Option<Part<'_>> {
         ir::Part::Opaque(opaque) if opaque.dialect == ID => {
             Part { own: Some(&opaque.value), ..Part::default() }.with(&opaque.meta)
         }
-        ir::Part::Opaque(opaque) => Part::of_text(opaque.words.as_deref().filter(|words| !words.is_empty())?),
+        ir::Part::Opaque(opaque) => Part::of_text(opaque.words.as_ref().filter(|words| !words.is_empty())?),
         ir::Part::Text(_)
         | ir::Part::ToolCall(_)
         | ir::Part::ToolResult(_)
@@ -420,7 +423,7 @@ fn part<'a>(
             tail.logprobs(logprobs.clone());
             let signature = meta.seal.as_deref().map(envelope::wrap);
             if !text.is_empty() || signature.is_some() {
-                out.push(Part::of_text(text.as_str()).with(meta).signed(owned(signature)));
+                out.push(Part::of_text(text).with(meta).signed(owned(signature)));
             }
         }
         ir::Part::Reasoning(ir::Reasoning { text, form: _, meta }) => {
@@ -429,7 +432,7 @@ fn part<'a>(
                 lose_thoughts(losses);
             }
             let signature = meta.seal.as_deref().map(|seal| signer.thought(seal));
-            let text = if is_hidden { "" } else { text.as_str() };
+            let text = if is_hidden { &NOTHING } else { text };
             if !text.is_empty() || signature.is_some() {
                 // The text stays, be it empty: clients take a part with nothing in it for a fault (pydantic-ai).
                 out.push(Part::of_thought(text).with(meta).signed(owned(signature)));
@@ -438,7 +441,7 @@ fn part<'a>(
         ir::Part::Refusal(ir::Refusal { text, meta }) => {
             tail.is_refused = true;
             if !text.is_empty() {
-                out.push(Part::of_text(text.as_str()).with(meta));
+                out.push(Part::of_text(text).with(meta));
             }
         }
         ir::Part::ToolCall(ir::ToolCall { id, name, namespace, kind, arguments, meta }) => {

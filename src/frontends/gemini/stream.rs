@@ -130,15 +130,13 @@ impl GeminiEncoder {
         let (part, meta) = match &mut self.block {
             Some(Block::Text { meta, text, .. }) => {
                 text.push_str(delta);
-                (Part::of_text(delta.as_str()), std::mem::take(meta))
+                (Part::of_text(delta), std::mem::take(meta))
             }
             Some(Block::Refusal { meta }) => {
                 self.text_before += delta.len();
-                (Part::of_text(delta.as_str()), std::mem::take(meta))
+                (Part::of_text(delta), std::mem::take(meta))
             }
-            Some(Block::Reasoning { meta }) if !self.hide_reasoning => {
-                (Part::of_thought(delta.as_str()), std::mem::take(meta))
-            }
+            Some(Block::Reasoning { meta }) if !self.hide_reasoning => (Part::of_thought(delta), std::mem::take(meta)),
             // A call is told when it is whole: Gemini's streams have no pieces of calls.
             Some(Block::Call { arguments, .. }) => return arguments.push_str(delta),
             Some(Block::Reasoning { .. }) => return response::lose_thoughts(&mut self.losses),
@@ -153,7 +151,7 @@ impl GeminiEncoder {
         let part = match &mut self.block {
             Some(Block::Reasoning { meta }) => {
                 let slot = self.signer.thought(&seal);
-                let part = Part::of_thought("").signed(Some(slot.as_str().to_owned()));
+                let part = Part::of_thought(ir::Text::default()).signed(Some(slot.as_str().to_owned()));
                 let meta = std::mem::take(meta);
                 return self.part(part.with(&meta), out);
             }
@@ -163,7 +161,7 @@ impl GeminiEncoder {
             }
             Some(Block::Text { meta, .. } | Block::Refusal { meta }) => {
                 let slot = envelope::wrap(&seal);
-                (Part::of_text("").signed(Some(slot.as_str().to_owned())), std::mem::take(meta))
+                (Part::of_text(ir::Text::default()).signed(Some(slot.as_str().to_owned())), std::mem::take(meta))
             }
             Some(Block::Whole) | None => return,
         };
@@ -225,7 +223,11 @@ impl GeminiEncoder {
         // A prompt that was blocked has feedback and no candidate.
         let is_blocked = !self.has_parts && self.start.extensions.get(ID, "promptFeedback").is_some();
         let is_refused = !self.has_parts && finish.reason == ir::Reason::Refusal;
-        let content = Content { role: Some(Cow::Borrowed("model")), parts: vec![Part::of_text("")], extensions: None };
+        let content = Content {
+            role: Some(Cow::Borrowed("model")),
+            parts: vec![Part::of_text(ir::Text::default())],
+            extensions: None,
+        };
         let late = finish.extensions.written(ID, ANSWER);
         let candidate = self.tail.candidate(finish, (!is_refused).then_some(content));
         let mut json = Vec::new();

@@ -341,7 +341,7 @@ fn repeat(cx: &Cx, document: &Document<'_>) -> Vec<(&'static str, ir::Json)> {
     let mut out: Vec<_> = fields.into_iter().filter_map(|(name, raw)| Some((name, cx.json(raw?)))).collect();
     if let Some(raw) = document.conversation {
         // The answer has an object where the request may have an id.
-        let value = match serde_json::from_str::<Str<'_>>(raw.get()) {
+        let value = match json::read::<Str<'_>>(raw.get()) {
             Ok(id) => ir::Json::of(&serde_json::json!({ "id": &*id })),
             Err(_) => cx.json(raw),
         };

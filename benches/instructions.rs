@@ -1,0 +1,173 @@
+//! The same work as in `translation.rs`, once each, for callgrind to count its instructions: `npm run bench:instructions`. With no
+//! argument it names the cases; with `run` it does them all in that order, each in a call of [`measured`] of its own; with more
+//! words only those whose name has them, for a look with `callgrind_annotate`.
+#![expect(clippy::print_stdout, clippy::expect_used, reason = "a program")]
+
+#[path = "workload.rs"]
+mod workload;
+
+use std::hint::black_box;
+
+use workload::{
+    DIALECTS, SIZES, answer, asked, backend, decode, encode, frontend, lower, memo, pictures, raise, request, stream,
+};
+
+use any_api::context::{Cx, Ids};
+use any_api::ir;
+use any_api::pipeline::{Gateway, Moment, Received, Step};
+
+/// What callgrind looks at.
+#[inline(never)]
+fn measured(work: Box<dyn FnOnce() -> usize>) -> usize {
+    work()
+}
+
+/// A case: made anew for each run, so that what it needs is not counted.
+type Case = (String, Box<dyn Fn() -> Box<dyn FnOnce() -> usize>>);
+
+/// The events of a measured stream.
+const PIECES: usize = 300;
+
+fn cases() -> Vec<Case> {
+    let mut out: Vec<Case> = Vec::new();
+    for dialect in DIALECTS {
+        for (size, bytes) in SIZES {
+            let document = request(dialect, bytes);
+            let text = document.clone();
+            out.push((
+                format!("lower {dialect} {size}"),
+                Box::new(move || {
+                    let document = text.clone();
+                    Box::new(move || {
+                        let (cx, lowered) = lower(dialect, document);
+                        let count = lowered.request.messages.len();
+                        std::mem::forget((cx, lowered));
+                        count
+                    })
+                }),
+            ));
+            out.push((
+                format!("raise {dialect} {size}"),
+                Box::new(move || {
+                    let (cx, lowered) = lower(dialect, document.clone());
+                    Box::new(move || raise(dialect, &cx, &lowered.request).len())
+                }),
+            ));
+        }
+        out.push((
+            format!("parse {dialect}"),
+            Box::new(move || {
+                let document = answer(dialect);
+                Box::new(move || {
+                    let mut cx = Cx::new(ir::Body::new(document), 0, Ids::new(1));
+                    backend(dialect).parse(&mut cx, &memo(dialect)).map_or(0, |response| response.parts.len())
+                })
+            }),
+        ));
+        out.push((
+            format!("render {dialect}"),
+            Box::new(move || {
+                let mut cx = Cx::new(ir::Body::new(answer(dialect)), 0, Ids::new(1));
+                let response = backend(dialect).parse(&mut cx, &memo(dialect));
+                Box::new(move || {
+                    response.map_or(0, |response| frontend(dialect).render(&mut cx, &asked(), response).len())
+                })
+            }),
+        ));
+        out.push((
+            format!("decoder {dialect}, {PIECES} events"),
+            Box::new(move || {
+                let chunks = stream(dialect, PIECES);
+                Box::new(move || decode(dialect, &chunks).len())
+            }),
+        ));
+        out.push((
+            format!("encoder {dialect}, {PIECES} events"),
+            Box::new(move || {
+                let events = decode(dialect, &stream(dialect, PIECES));
+                Box::new(move || encode(dialect, events))
+            }),
+        ));
+    }
+    for (name, upstream) in [("relay", "claude"), ("translate", "openai-chat-completions")] {
+        for (size, bytes) in SIZES {
+            out.push((
+                format!("gateway {name} {size}"),
+                Box::new(move || {
+                    let body = request("claude", bytes).into_bytes();
+                    let gateway = gateway(upstream);
+                    Box::new(move || whole(&gateway, body))
+                }),
+            ));
+        }
+    }
+    out
+}
+
+fn gateway(upstream: &str) -> Gateway {
+    let config = format!(
+        r#"{{"version":1,"providers":{{"upstream":{{"type":"{upstream}","baseURL":"https://upstream.example","apiKey":"key","models":{{"model":{{}}}}}}}}}}"#
+    );
+    Gateway::new(&move |name| match name {
+        "ANY_API_CONFIG" => Some(config.clone()),
+        "WORKER_AUTH_KEY" => Some("bench".to_owned()),
+        _ => None,
+    })
+}
+
+/// All that the core does to a request, from its head to the upstream's body.
+fn whole(gateway: &Gateway, body: Vec<u8>) -> usize {
+    let head = any_api::http::Request {
+        method: "POST".to_owned(),
+        url: "/v1/messages".to_owned(),
+        query: String::new(),
+        headers: [("x-api-key", "bench"), ("content-type", "application/json")].into_iter().collect(),
+        body: Vec::new(),
+    };
+    let Received::Body(inbound) = gateway.receive(&head, Moment { now: 0, seed: 1 }) else { return 0 };
+    let Ok(plan) = gateway.plan(*inbound, body) else { return 0 };
+    match plan.raise(0) {
+        Step::Send { request, .. } => request.body.len(),
+        Step::Answer(_) | Step::Answered { .. } => 0,
+    }
+}
+
+/// Writes what `npm run bench` sends and answers: the same documents and streams.
+fn write(dir: &str) -> std::io::Result<()> {
+    let file = |name: String, bytes: &[u8]| std::fs::write(std::path::Path::new(dir).join(name), bytes);
+    for dialect in DIALECTS {
+        for (size, bytes) in SIZES {
+            let request = request(dialect, bytes);
+            file(format!("request-{dialect}-{}.json", size.replace(' ', "")), request.as_bytes())?;
+        }
+        file(format!("answer-{dialect}.json"), answer(dialect).as_bytes())?;
+        file(format!("stream-{dialect}.sse"), &stream(dialect, PIECES).concat())?;
+    }
+    file("request-claude-20MB.json".to_owned(), pictures(10, 20 << 20).as_bytes())
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, dir] = arguments.as_slice()
+        && word == "write"
+    {
+        write(dir).expect("the folder is there");
+        return;
+    }
+    let mut arguments = arguments.into_iter();
+    let runs = arguments.next().is_some_and(|argument| argument == "run");
+    let words: Vec<String> = arguments.collect();
+    for (name, make) in cases() {
+        if !words.iter().all(|word| name.contains(word.as_str())) {
+            continue;
+        }
+        if runs {
+            // The first time fills what is filled once a process.
+            let first = make()();
+            assert!(first > 0, "{name} did nothing");
+            black_box(measured(make()));
+        } else {
+            println!("{name}");
+        }
+    }
+}
