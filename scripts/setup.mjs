@@ -82,17 +82,22 @@ export async function ensureRust() {
 }
 
 /** The npm packages, as package-lock.json has them. */
-export async function ensurePackages() {
-  const wanted = JSON.parse(read("package-lock.json")).packages;
-  const list = join(root, "node_modules", ".package-lock.json"); // npm's own record of what it has installed
+export const ensurePackages = () => installPackages(root, "wrangler, workerd, esbuild, the vendors' SDKs: about 300 MB on disk");
+
+/** What only the end-to-end tests need, which is large: nobody waits for it who does not run them. */
+export const ensureTestPackages = () => installPackages(join(root, "tests", "e2e"), "for the end-to-end tests, Codex among them: about 450 MB on disk");
+
+async function installPackages(home, what) {
+  const wanted = JSON.parse(readFileSync(join(home, "package-lock.json"), "utf8")).packages;
+  const list = join(home, "node_modules", ".package-lock.json"); // npm's own record of what it has installed
   const there = existsSync(list) ? JSON.parse(readFileSync(list, "utf8")).packages : {};
   const direct = Object.keys(wanted[""].devDependencies).map((name) => `node_modules/${name}`);
   const same = (path) => there[path]?.version === wanted[path]?.version;
   if (direct.every(same) && Object.keys(there).every(same)) return;
   const since = performance.now();
-  say("installing the npm packages (wrangler, workerd, esbuild, the vendors' SDKs: about 300 MB on disk)");
+  say(`installing npm packages (${what})`);
   // No install scripts: esbuild and workerd find their binaries without them.
-  await npm(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"], { quiet: true });
+  await npm(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"], { quiet: true, cwd: home });
   say(`npm packages installed in ${seconds(since)}`);
 }
 

@@ -7,7 +7,7 @@ import { ensureSdks } from "../tests/e2e/python.mjs";
 import { build } from "./build.mjs";
 import { instructions } from "./instructions.mjs";
 import { withinBudget } from "./size.mjs";
-import { ensureNewNode, ensurePackages, ensureRust, main, root, run, say, seconds, wasmTarget } from "./setup.mjs";
+import { ensureNewNode, ensurePackages, ensureRust, ensureTestPackages, main, root, run, say, seconds, wasmTarget } from "./setup.mjs";
 
 /** Runs a test runner with its output on the terminal; gives its exit code and what it printed, without colours. */
 function watch(command, args) {
@@ -50,6 +50,7 @@ const steps = [
   ...(process.env.ANY_API_BUILD === "dev" ? [] : [["the Worker's size and start", withinBudget]]),
   ["Rust tests", rustTests],
   ["instructions", async () => { if (!(await instructions())) throw new Error("more instructions than benches/instructions.json has"); }],
+  ["the end-to-end tests' packages", ensureTestPackages],
   ["the vendors' Python SDKs", ensureSdks],
   ...(files.length ? [["end-to-end tests in workerd and natively", () => endToEnd(files)]] : []),
 ];

@@ -4,7 +4,8 @@
 //! the gateway needs no memory. Some slots want base64, and Google's SDKs decode it and encode it again in the other
 //! alphabet. So an envelope is base64 throughout: the header is padded to whole groups of three bytes and encoded, and
 //! the payload, which is base64 itself nearly always, follows as it stands; only another is encoded once more. There is
-//! no MAC: a forged envelope harms its forger alone.
+//! no MAC: a forged envelope harms its forger alone. But a sum of the payload is in the header, so that one which was cut
+//! or mended on its way is dropped, and not refused by the upstream.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -36,8 +37,9 @@ pub fn wrap(seal: &Sealed) -> Text {
         Spelling::Encoded => 'e',
     };
     let part = |part: &Option<Text>| part.as_deref().unwrap_or_default().to_owned();
-    let Issuer { dialect, provider, model } = &seal.issuer;
-    let mut header = format!("{flag}{padding}{dialect}\n{}\n{}\n", part(provider), part(model));
+    let Sealed { issuer: Issuer { dialect, provider, model }, payload: _, note } = seal;
+    let (provider, model, sum, note) = (part(provider), part(model), sum(payload), part(note));
+    let mut header = format!("{flag}{padding}{dialect}\n{provider}\n{model}\n{sum:08x}\n{note}\n");
     while header.len() % 3 != 0 {
         header.push(' ');
     }
@@ -74,7 +76,7 @@ fn spelling(bare: &str, padding: usize) -> Spelling {
 pub fn open(dialect: &'static str, slot: &Text) -> Option<Sealed> {
     let Some(rest) = slot.strip_prefix(MARK) else {
         let issuer = Issuer { dialect: Text::constant(dialect), provider: None, model: None };
-        return Some(Sealed { issuer, payload: slot.clone() });
+        return Some(Sealed { issuer, payload: slot.clone(), note: None });
     };
     let length: usize = String::from_utf8(decode(rest.get(..8)?)?).ok()?.parse().ok()?;
     let rest = rest.get(8..)?;
@@ -85,6 +87,7 @@ pub fn open(dialect: &'static str, slot: &Text) -> Option<Sealed> {
     let mut names = names.split('\n');
     let mut name = || names.next().map(|name| (!name.is_empty()).then(|| Text::from(name)));
     let issuer = Issuer { dialect: name()??, provider: name()?, model: name()? };
+    let (wanted, note) = (name()??, name()?);
     let padding = "=".repeat(flags.get(1..)?.parse().ok()?);
     let payload = match flags.get(..1)? {
         "s" => format!("{}{padding}", bare.replace('-', "+").replace('_', "/")),
@@ -92,7 +95,12 @@ pub fn open(dialect: &'static str, slot: &Text) -> Option<Sealed> {
         "e" => String::from_utf8(decode(bare)?).ok()?,
         _ => return None,
     };
-    Some(Sealed { issuer, payload: payload.into() })
+    (*wanted == *format!("{:08x}", sum(&payload))).then(|| Sealed { issuer, payload: payload.into(), note })
+}
+
+/// A sum that changes with any letter of the text (FNV-1a): against accidents, not against forgers.
+fn sum(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 fn decode(text: &str) -> Option<Vec<u8>> {

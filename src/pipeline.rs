@@ -309,7 +309,8 @@ impl Plan {
     ) -> Result<Self> {
         let mut cx = Cx::new(ir::Body::new(body), 0, Ids::new(0));
         let route = Route::to(Operation::Generate);
-        let lowered = frontend.lower(&mut cx, &route)?;
+        let mut lowered = frontend.lower(&mut cx, &route)?;
+        lowered.request.settle_hosted_tools();
         let resolved = Resolved {
             dialect: backend.dialect().to_owned(),
             targets: vec![target],
@@ -374,6 +375,7 @@ impl Plan {
         let (body, kept_items) = waiting.continued();
         let mut cx = Cx::new(body, *now, ids.clone());
         let mut lowered = frontend.lower(&mut cx, &Route { kept_items, ..route.clone() })?;
+        lowered.request.settle_hosted_tools();
         if waiting.has_previous() {
             lowered.request.session.previous_response_id = None;
         }

@@ -296,7 +296,7 @@ fn only_hosts_know_the_world() {
         }
         // A handle keeps what it was unescaped to; that is a value's own, and no state that others share.
         let is_own = |word: &&str| *word == "OnceLock" && source.path == "ir/text.rs";
-        let known = words.iter().filter(|word| has_word(&source.code, word) && !is_own(*word));
+        let known = words.iter().filter(|word| has_word(&source.code, word) && !is_own(word));
         wrong.extend(known.map(|word| format!("{} names {word}", source.path)));
     }
     report(&wrong);

@@ -170,7 +170,7 @@ fn no_other_schema(schema: ir::Schema) {
 fn no_other_meta(meta: ir::Meta) {
     let ir::Meta { place: _, item, seal, cache, extensions: _ } = meta;
     for ir::Item { id: _, phase: _ } in item.into_iter().map(|item| *item) {}
-    for ir::Sealed { issuer, payload: _ } in seal.into_iter().map(|seal| *seal) {
+    for ir::Sealed { issuer, payload: _, note: _ } in seal.into_iter().map(|seal| *seal) {
         let ir::Issuer { dialect: _, provider: _, model: _ } = issuer;
     }
     match cache {
@@ -312,7 +312,7 @@ fn meta_leaves(
         out.word(format!("{name}.cache {ttl:?}"), base, |request| at(request).cache = cache);
     }
     let issuer = ir::Issuer { dialect: NOBODY.into(), provider: None, model: None };
-    let seal = ir::Sealed { issuer, payload: canary() };
+    let seal = ir::Sealed { issuer, payload: canary(), note: None };
     out.text(format!("{name}.seal"), base, |request| at(request).seal = Some(Box::new(seal)));
 }
 
@@ -473,7 +473,7 @@ fn request_leaves() -> Vec<Leaf<ir::Request>> {
         });
         let issuer = ir::Issuer { dialect: NOBODY.into(), provider: None, model: None };
         out.text(format!("{form:?} thought.seal"), &thought, |request| {
-            part(request).meta_mut().seal = Some(Box::new(ir::Sealed { issuer, payload: canary() }));
+            part(request).meta_mut().seal = Some(Box::new(ir::Sealed { issuer, payload: canary(), note: None }));
         });
     }
     tool_leaves(&base, &mut out);

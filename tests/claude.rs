@@ -172,7 +172,7 @@ fn hello() -> ir::Request {
 
 fn seal(dialect: &str, payload: &str) -> Sealed {
     let issuer = Issuer { dialect: dialect.into(), provider: Some("p".into()), model: Some("m".into()) };
-    Sealed { issuer, payload: payload.into() }
+    Sealed { issuer, payload: payload.into(), note: None }
 }
 
 fn sealed(mut part: Part, seal: Sealed) -> Part {
@@ -810,18 +810,22 @@ fn state_goes_to_its_issuer_alone() {
         request.reasoning.budget = Some(2_000);
         raise(&request)
     };
-    let own_seal = Sealed { issuer: own.clone(), payload: "c2ln".into() };
+    let own_seal = Sealed { issuer: own.clone(), payload: "c2ln".into(), note: None };
     let sent = with(vec![thought(Some(own_seal.clone()), ReasoningForm::Summary)]);
     let wanted = json!({"type": "thinking", "thinking": "hm", "signature": "c2ln"});
     assert_eq!(sent.body["messages"][1]["content"][0], wanted);
     assert_eq!(sent.body["thinking"]["type"], "enabled");
     sent.only(&[]);
-    let sent = with(vec![thought(Some(own_seal), ReasoningForm::Redacted)]);
+    // What a client's slot says of it does not count: the seal's note tells that it was redacted.
+    let sent = with(vec![thought(Some(own_seal.clone()), ReasoningForm::Redacted)]);
+    assert_eq!(sent.body["messages"][1]["content"][0], wanted);
+    let redacted = Sealed { note: Some("redacted".into()), ..own_seal };
+    let sent = with(vec![thought(Some(redacted), ReasoningForm::Summary)]);
     assert_eq!(sent.body["messages"][1]["content"][0], json!({"type": "redacted_thinking", "data": "c2ln"}));
     // Another's thoughts stay out, and thinking by a budget with them.
     for seal in [
         seal("gemini", "Z2Vt"),
-        Sealed { issuer: Issuer { model: Some("older".into()), ..own }, payload: "b2xk".into() },
+        Sealed { issuer: Issuer { model: Some("older".into()), ..own }, payload: "b2xk".into(), note: None },
     ] {
         let sent = with(vec![thought(Some(seal.clone()), ReasoningForm::Summary)]);
         assert!(!sent.body.to_string().contains(seal.payload.as_str()));

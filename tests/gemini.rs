@@ -116,7 +116,7 @@ fn tool_result(id: &str, words: &str) -> ir::ToolResult {
 
 fn sealed(dialect: &'static str, payload: &str) -> ir::Sealed {
     let issuer = ir::Issuer { dialect: dialect.into(), provider: Some("p".into()), model: Some("m".into()) };
-    ir::Sealed { issuer, payload: payload.into() }
+    ir::Sealed { issuer, payload: payload.into(), note: None }
 }
 
 // Routes
@@ -537,17 +537,20 @@ fn foreign_thoughts_survive_a_gemini_client() {
 }
 
 #[test]
-fn redacted_thoughts_come_back_redacted() {
-    let meta = ir::Meta { seal: Some(Box::new(sealed("claude", "c2VhbA=="))), ..ir::Meta::default() };
+fn thoughts_without_words_come_back_with_their_seals() {
+    // Which kind of block it was, the seal's note tells; the part cannot, and has a text, since clients want one.
+    let seal = ir::Sealed { note: Some("redacted".into()), ..sealed("claude", "c2VhbA==") };
+    let meta = ir::Meta { seal: Some(Box::new(seal)), ..ir::Meta::default() };
     for form in [ir::ReasoningForm::Redacted, ir::ReasoningForm::Summary] {
         let reasoning = Part::Reasoning(ir::Reasoning { text: "".into(), form, meta: meta.clone() });
         let response = ir::Response { parts: vec![reasoning.clone(), text("Hi.")], ..ir::Response::default() };
         let whole: Value = serde_json::from_slice(&Frontend.render(&mut cx(""), &asked(), response.clone())).unwrap();
+        assert_eq!(whole["candidates"][0]["content"]["parts"][0]["text"], "");
         let request = lower(&json!({"contents": [whole["candidates"][0]["content"]]}));
-        assert_eq!(request.messages[0].parts[0], reasoning);
+        assert_eq!(request.messages[0].parts[0].meta(), reasoning.meta());
         let streamed = chunks(&encode(response.events(), &asked()));
         let request = lower(&json!({"contents": [streamed[0]["candidates"][0]["content"]]}));
-        assert_eq!(request.messages[0].parts[0], reasoning);
+        assert_eq!(request.messages[0].parts[0].meta(), reasoning.meta());
     }
 }
 

@@ -258,7 +258,7 @@ fn picture() -> Part {
 
 fn seal(dialect: &'static str, payload: &str) -> ir::Sealed {
     let issuer = ir::Issuer { dialect: dialect.into(), provider: Some("other".into()), model: Some("m".into()) };
-    ir::Sealed { issuer, payload: payload.into() }
+    ir::Sealed { issuer, payload: payload.into(), note: None }
 }
 
 fn thought(words: &str, seal: Option<ir::Sealed>) -> Part {

@@ -711,7 +711,7 @@ fn ends_have_their_status() {
 
 fn sealed(payload: &str) -> Option<Box<ir::Sealed>> {
     let issuer = ir::Issuer { dialect: "gemini".into(), provider: Some("p".into()), model: Some("gpt-x".into()) };
-    Some(Box::new(ir::Sealed { issuer, payload: payload.into() }))
+    Some(Box::new(ir::Sealed { issuer, payload: payload.into(), note: None }))
 }
 
 #[test]

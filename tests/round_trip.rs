@@ -67,7 +67,7 @@ fn media(prng: &mut Prng, dialect: Dialect) -> ir::Part {
 /// Opaque state as a client of the dialect itself holds it: bare.
 fn seal(id: &'static str) -> Option<Box<ir::Sealed>> {
     let issuer = ir::Issuer { dialect: ir::Text::constant(id), provider: None, model: None };
-    Some(Box::new(ir::Sealed { issuer, payload: "c2VhbGVkIHN0YXRl".into() }))
+    Some(Box::new(ir::Sealed { issuer, payload: "c2VhbGVkIHN0YXRl".into(), note: None }))
 }
 
 /// Thoughts that the dialect carries in a history.
@@ -354,7 +354,10 @@ fn what_a_dialect_can_say_it_says() {
         for index in 0..count {
             let mut prng = Prng::named(&format!("{id} {index}"));
             let asked = request(&mut prng, dialect);
-            let (raised, losses) = ways::raise(&ways::cx(""), &asked, id).unwrap();
+            // Free-form tools are for models that are known to take them.
+            let mut target = ways::target("model");
+            target.capabilities.custom_tools = Some(true);
+            let (raised, losses) = ways::raise_to(&ways::cx(""), &asked, id, &target).unwrap();
             let body = String::from_utf8(ways::body(&raised)).unwrap();
             // A stand-in for a signature is told, and is all that may be.
             let losses: Vec<_> = losses.iter().filter(|loss| loss.code.name != "reasoning-state-missing").collect();

@@ -165,7 +165,13 @@ impl Memo {
     /// A value that the upstream sealed.
     #[must_use]
     pub fn seal(&self, payload: impl Into<ir::Text>) -> ir::Sealed {
-        ir::Sealed { issuer: self.issuer.clone(), payload: payload.into() }
+        ir::Sealed { issuer: self.issuer.clone(), payload: payload.into(), note: None }
+    }
+
+    /// The same, with a note for when it comes back ([`ir::Sealed::note`]).
+    #[must_use]
+    pub fn noted_seal(&self, payload: impl Into<ir::Text>, note: impl Into<ir::Text>) -> ir::Sealed {
+        ir::Sealed { note: Some(note.into()), ..self.seal(payload) }
     }
 }
 

@@ -9,6 +9,31 @@ use crate::json::{self, Str, wire};
 /// The id of the dialect.
 pub const ID: &str = "claude";
 
+/// The note on a seal that stood in a `redacted_thinking` block.
+pub const REDACTED: &str = "redacted";
+
+/// The note on a seal that stood beside words: a sum of them, since Claude refuses a thought whose words are not what it signed,
+/// and some clients drop or trim them. It grows with the words, piece by piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signed(u32);
+
+impl Signed {
+    /// No words yet.
+    pub const NOTHING: Self = Self(0x811c_9dc5);
+
+    /// The sum with more words (FNV-1a).
+    #[must_use]
+    pub fn with(self, words: &str) -> Self {
+        Self(words.bytes().fold(self.0, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)))
+    }
+
+    /// The note.
+    #[must_use]
+    pub fn note(self) -> String {
+        format!("{:08x}", self.0)
+    }
+}
+
 /// The header that names the version of the API.
 pub const VERSION_HEADER: &str = "anthropic-version";
 /// The header that switches on what is not released yet: a list, in pairs with fields of the body.

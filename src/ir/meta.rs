@@ -26,6 +26,10 @@ pub struct Sealed {
     pub issuer: Issuer,
     /// As the issuer wrote it.
     pub payload: Text,
+    /// What the issuer's own backend has to know to give it back as it was, where a client's slot could not say it: which
+    /// kind of block it stood in, the id of its item. One line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Text>,
 }
 
 /// Who made a [`Sealed`] value.

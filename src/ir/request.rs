@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Extensions, Json, Message, Meta, Part, Role, Schema, Text, Tool, ToolChoice};
+use crate::diagnostics::codes;
 
 /// What a client asks for. A backend's `raise` begins by destructuring it without `..`, so a new field breaks every
 /// backend until it is mapped or reported.
@@ -311,6 +312,25 @@ impl Request {
             visit(part);
             if let Part::ToolResult(result) = part {
                 result.content.iter().for_each(&mut visit);
+            }
+        }
+    }
+
+    /// Settles what it means that an upstream lacks a hosted tool. An agent offers such tools beside its own, in every request
+    /// (Codex a web search, whatever the model), and works without them; where nothing else is on offer, or one must be called,
+    /// the request makes no sense without.
+    pub fn settle_hosted_tools(&mut self) {
+        let is_own = |tool: &Tool| matches!(tool, Tool::Function(_) | Tool::Custom(_));
+        let is_free = matches!(self.tool_choice, None | Some(ToolChoice::Auto | ToolChoice::None));
+        if !is_free || !self.tools.iter().any(is_own) {
+            return;
+        }
+        for tool in &mut self.tools {
+            if let Tool::Hosted(tool) = tool
+                && *tool.loss == codes::BUILTIN_TOOL_UNSUPPORTED
+                && tool.is_dispensable()
+            {
+                tool.loss = &codes::BUILTIN_TOOL_LEFT_OUT;
             }
         }
     }

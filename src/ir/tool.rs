@@ -124,6 +124,18 @@ pub struct Hosted {
     pub meta: Meta,
 }
 
+impl Hosted {
+    /// Whether an agent can do without: it looks things up, or makes something. Others hold what the client wants to be used
+    /// (its files, its servers).
+    #[must_use]
+    pub fn is_dispensable(&self) -> bool {
+        match &self.ability {
+            Ability::WebSearch(_) | Ability::UrlContext | Ability::CodeExecution => true,
+            Ability::Other => matches!(&*self.kind, "image_generation" | "tool_search"),
+        }
+    }
+}
+
 /// What a hosted tool does, in words that several vendors share.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -311,7 +311,8 @@ export function gemini({ base, key, ...options }) {
       } else chunks.push(await sdk.models.generateContent(request(signal)));
       const candidates = chunks.flatMap((chunk) => chunk.candidates?.[0] ?? []);
       const parts = candidates.flatMap((candidate) => candidate.content?.parts ?? []);
-      contents.push({ role: "model", parts });
+      // As the SDK's own chats keep them: each chunk's content by itself.
+      contents.push(...candidates.flatMap((candidate) => candidate.content ?? []));
       const calls = parts.filter((part) => part.functionCall).map(({ functionCall: call }) => ({ id: call.id, name: call.name, args: call.args ?? {} }));
       const reason = candidates.map((candidate) => candidate.finishReason).findLast(Boolean);
       const usage = chunks.map((chunk) => chunk.usageMetadata).findLast(Boolean) ?? {};

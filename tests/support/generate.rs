@@ -53,7 +53,7 @@ fn seal(prng: &mut Prng) -> Event {
     let issuer =
         ir::Issuer { dialect: "gemini".into(), provider: Some("upstream".into()), model: Some("model".into()) };
     let payload = prng.pick(&["c2lnbmF0dXJl", "c2ln-_8", "c2ln+/8=", "not base64 at all!"]);
-    Event::Seal(ir::Sealed { issuer, payload: (*payload).into() })
+    Event::Seal(ir::Sealed { issuer, payload: (*payload).into(), note: None })
 }
 
 /// Running totals of an answer to a prompt of `input` tokens.

@@ -48,15 +48,26 @@ pub(crate) fn route(dialect: &str, delivery: ir::Delivery) -> Route {
 /// Lowers a document of a client.
 pub(crate) fn lower(dialect: &str, document: &str, delivery: ir::Delivery) -> Result<(Cx, Lowered), Error> {
     let mut cx = cx(document);
-    let lowered = frontend(dialect).lower(&mut cx, &route(dialect, delivery))?;
+    let mut lowered = frontend(dialect).lower(&mut cx, &route(dialect, delivery))?;
+    lowered.request.settle_hosted_tools();
     Ok((cx, lowered))
 }
 
 /// Raises a request for an upstream of `dialect`, and tells the losses of lowering and raising. As in the pipeline, a
 /// loss that is denied is the reason where there is one, also where no body could be made of the rest.
 pub(crate) fn raise(cx: &Cx, request: &ir::Request, dialect: &str) -> Result<(Raised, Vec<Diagnostic>), Refused> {
+    raise_to(cx, request, dialect, &target("model"))
+}
+
+/// The same, for an upstream of which more is known.
+pub(crate) fn raise_to(
+    cx: &Cx,
+    request: &ir::Request,
+    dialect: &str,
+    target: &Target,
+) -> Result<(Raised, Vec<Diagnostic>), Refused> {
     let mut cx = cx.clone();
-    let raised = backend(dialect).raise(&mut cx, request, &target("model"));
+    let raised = backend(dialect).raise(&mut cx, request, target);
     let mut losses: Vec<Diagnostic> = Vec::new();
     for loss in cx.take_diagnostics() {
         if loss.code.level > Level::Allow && !losses.contains(&loss) {

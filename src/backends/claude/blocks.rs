@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::super::Names;
 use crate::context::Cx;
 use crate::diagnostics::codes;
-use crate::dialects::claude::{ID, marks};
+use crate::dialects::claude::{ID, REDACTED, Signed, marks};
 use crate::dialects::media::{is_text, known_mime, standard_base64, standard_base64_text};
 use crate::ir;
 
@@ -345,11 +345,19 @@ impl<'a> Writer<'a> {
             return None;
         }
         let rest = meta.extensions.written(ID, "");
-        Some(match form {
-            ir::ReasoningForm::Redacted => Block::RedactedThinking { data: &seal.payload, rest },
-            ir::ReasoningForm::Summary | ir::ReasoningForm::Raw => {
-                Block::Thinking { thinking: text, signature: &seal.payload, rest }
-            }
+        // A client's slot may not tell a thought that was not shown from a redacted one; the seal's note does. A bare value
+        // is a Claude client's own, who says it.
+        let is_bare = seal.issuer.provider.is_none();
+        let is_redacted = seal.note.as_deref() == Some(REDACTED) || is_bare && *form == ir::ReasoningForm::Redacted;
+        // Some clients drop a thought's words, or trim them, and keep its seal.
+        if !is_redacted && seal.note.as_deref().is_some_and(|note| note != Signed::NOTHING.with(text).note()) {
+            cx.report(&codes::REASONING_DROPPED, meta.place, "", "thoughts whose words are not those that were signed");
+            return None;
+        }
+        Some(if is_redacted {
+            Block::RedactedThinking { data: &seal.payload, rest }
+        } else {
+            Block::Thinking { thinking: text, signature: &seal.payload, rest }
         })
     }
 }

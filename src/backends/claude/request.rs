@@ -143,7 +143,8 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
     let turns = conversation::without_assistant_media(cx, turns, is_meant);
     report_joined(cx, &history, &turns);
     let writer = Writer { names: &names, ids: &ids, issuer: &issuer };
-    let messages = write_turns(cx, &turns, &writer);
+    let mut messages = write_turns(cx, &turns, &writer);
+    drop_unfinished(cx, &history, &mut messages);
     report_prefill(cx, &history, &messages, takes.prefill);
     let mut messages = user_first(cx, &history, messages);
 
@@ -287,6 +288,25 @@ fn write_turns<'a>(cx: &mut Cx, turns: &'a [Turn<'a>], writer: &Writer<'a>) -> V
     out
 }
 
+/// Thoughts at the very end led to nothing: of an answer that broke off, clients (Codex) keep what was whole. They are no begun
+/// answer, and the model thinks again. What Claude's own clients send is theirs to judge.
+fn drop_unfinished(cx: &mut Cx, history: &[ir::Message], written: &mut Vec<WireMessage<'_>>) {
+    let Some(last) = history.last().filter(|last| last.extensions.get(ID, marks::ASSISTANT_EDGE).is_none()) else {
+        return;
+    };
+    let is_unfinished = |message: &WireMessage<'_>| {
+        let Content::Blocks(blocks) = &message.content else { return false };
+        message.role == "assistant" && blocks.iter().all(is_thought)
+    };
+    if written.pop_if(|message| is_unfinished(message)).is_some() {
+        cx.report(&codes::REASONING_DROPPED, last.place, "", "thoughts of an answer that broke off");
+    }
+}
+
+fn is_thought(block: &Block<'_>) -> bool {
+    matches!(block, Block::Thinking { .. } | Block::RedactedThinking { .. })
+}
+
 /// A begun answer goes on only with models that take it; where that is not known, with Claude's own clients, who know. A
 /// turn that a hosted tool's work ends is none: the API goes on from it by itself.
 fn report_prefill(cx: &mut Cx, history: &[ir::Message], written: &[WireMessage<'_>], takes: Option<bool>) {
@@ -320,7 +340,6 @@ fn user_first<'a>(cx: &mut Cx, history: &[ir::Message], mut messages: Vec<WireMe
 fn lacks_state(messages: &[WireMessage<'_>]) -> bool {
     let last = messages.iter().rfind(|message| message.role == "assistant");
     let Some(Content::Blocks(blocks)) = last.map(|last| &last.content) else { return false };
-    let is_thought = |block: &Block<'_>| matches!(block, Block::Thinking { .. } | Block::RedactedThinking { .. });
     blocks.iter().any(|block| matches!(block, Block::ToolUse { .. })) && !blocks.iter().any(is_thought)
 }
 

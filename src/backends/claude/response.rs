@@ -7,7 +7,7 @@ use super::super::Memo;
 use super::error;
 use crate::context::Cx;
 use crate::diagnostics::codes;
-use crate::dialects::claude::{self, ID};
+use crate::dialects::claude::{self, ID, REDACTED, Signed};
 use crate::error::{Error, Result};
 use crate::ir;
 use crate::json::{self, Str, Unknown, wire};
@@ -115,6 +115,7 @@ enum Open {
     },
     Thinking {
         signature: String,
+        signed: Signed,
     },
     Redacted,
     Call {
@@ -239,13 +240,13 @@ impl Reader {
         match &*kind {
             "thinking" => {
                 out.open_reasoning(ir::ReasoningForm::Summary, meta);
-                self.block = Some(Open::Thinking { signature: String::new() });
+                self.block = Some(Open::Thinking { signature: String::new(), signed: Signed::NOTHING });
                 self.thinking(block.thinking.as_deref().unwrap_or_default(), out);
                 self.signature(block.signature.as_deref().unwrap_or_default());
             }
             "redacted_thinking" => {
                 out.open_reasoning(ir::ReasoningForm::Redacted, meta);
-                out.seal(self.memo.seal(block.data.as_deref().unwrap_or_default()));
+                out.seal(self.memo.noted_seal(block.data.as_deref().unwrap_or_default(), REDACTED));
                 self.block = Some(Open::Redacted);
             }
             "tool_use" => self.open_call(&block, meta, out),
@@ -318,7 +319,8 @@ impl Reader {
 
     /// More thoughts.
     pub(super) fn thinking(&mut self, text: &str, out: &mut ir::Emitter) {
-        if matches!(self.block, Some(Open::Thinking { .. })) {
+        if let Some(Open::Thinking { signed, .. }) = &mut self.block {
+            *signed = signed.with(text);
             out.reasoning(ir::ReasoningForm::Summary, text);
         } else {
             self.merge("thinking", text);
@@ -328,7 +330,7 @@ impl Reader {
     /// The signature of the open thoughts. A later one replaces it.
     pub(super) fn signature(&mut self, text: &str) {
         match &mut self.block {
-            Some(Open::Thinking { signature }) => text.clone_into(signature),
+            Some(Open::Thinking { signature, .. }) => text.clone_into(signature),
             Some(Open::Opaque { value, .. }) => {
                 value.insert("signature".to_owned(), Value::from(text));
             }
@@ -383,9 +385,9 @@ impl Reader {
         match self.block.take() {
             None | Some(Open::Text { meta: Some(_) }) => {}
             Some(Open::Text { meta: None } | Open::Redacted) => out.close(),
-            Some(Open::Thinking { signature }) => {
+            Some(Open::Thinking { signature, signed }) => {
                 if !signature.is_empty() {
-                    out.seal(self.memo.seal(signature));
+                    out.seal(self.memo.noted_seal(signature, signed.note()));
                 }
                 out.close();
             }

@@ -29,9 +29,11 @@ impl<'a> History<'a> {
     where
         'a: 't,
     {
-        // Google's validator looks at what came since the user last said something.
+        // Google's validator looks at what came since the user last said something; words and pictures beside results are
+        // nothing that it is known to take for that.
         let says_something = |turn: &Turn<'_>| {
-            turn.role == ir::Role::User && turn.parts.iter().any(|part| !matches!(**part, ir::Part::ToolResult(_)))
+            let has_results = turn.parts.iter().any(|part| matches!(**part, ir::Part::ToolResult(_)));
+            turn.role == ir::Role::User && !has_results && !turn.parts.is_empty()
         };
         let current = turns.iter().rposition(says_something).map_or(0, |index| index + 1);
         let mut out: Vec<Content<'t>> = Vec::new();
@@ -152,7 +154,9 @@ impl<'a> History<'a> {
             if out.len() == before {
                 pending = signature;
             } else if let Some(last) = out.last_mut() {
-                last.thought_signature = signature.map(Cow::Borrowed);
+                let signed = signature.and_then(|_| split_signed(part, last));
+                last.thought_signature = if signed.is_some() { None } else { signature.map(Cow::Borrowed) };
+                out.extend(signed.map(|signed| signed.signed(signature)));
             }
         }
         out.extend(pending.map(alone));
@@ -391,6 +395,18 @@ impl<'a> History<'a> {
             | ir::Part::Refusal(_) => None,
         }
     }
+}
+
+/// Where a client has joined a signed text with the words before it, as Chat's do, the signed end of it (perhaps empty): the
+/// seal's note tells how many characters that are.
+fn split_signed<'t>(part: &ir::Part, written: &mut Part<'t>) -> Option<Part<'t>> {
+    let ir::Part::Text(ir::TextPart { text, meta, .. }) = part else { return None };
+    let signed: usize = meta.seal.as_ref()?.note.as_deref()?.parse().ok()?;
+    let unsigned = text.chars().count().checked_sub(signed).filter(|unsigned| *unsigned > 0)?;
+    let at = text.char_indices().nth(unsigned).map_or(text.len(), |(at, _)| at);
+    let (before, end) = text.split_at_checked(at)?;
+    written.text = Some(Cow::Owned(before.into()));
+    Some(Part::of_text(Cow::Owned(ir::Text::from(end))))
 }
 
 /// Whether Gemini takes pictures of this type; what is no picture is for it to judge.

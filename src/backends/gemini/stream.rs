@@ -237,7 +237,12 @@ impl Reader {
         out: &mut ir::Emitter,
     ) {
         let signature = part.signature.as_ref().filter(|signature| !signature.is_empty());
-        let seal = signature.map(|signature| self.memo.seal(signature.text(body)));
+        let is_text = part.call.is_none() && part.thought != Some(true);
+        let seal = signature.map(|signature| match part.text.as_deref().filter(|_| is_text) {
+            // Other dialects' clients may join the text with the one before it; the note tells where to part them again.
+            Some(text) => self.memo.noted_seal(signature.text(body), text.chars().count().to_string()),
+            None => self.memo.seal(signature.text(body)),
+        });
         let place = ir::Place::default();
         if part.call.is_some() {
             return self.call(body, part, seal, out);

@@ -9,7 +9,7 @@
 //! | setting | values | without it |
 //! |---|---|---|
 //! | `maxTokensField` | `max_completion_tokens`, `max_tokens` | by the model |
-//! | `customTools` | `true`, `false`: they go up as functions with one text | by the model, else `true` |
+//! | `customTools` | `true`, `false`: they go up as functions with one text | by the model, else `true` where the client speaks this dialect |
 //! | `cacheMarks` | `prompt_cache_breakpoint`, `cache_control` (OpenRouter), `none` | by the model |
 
 mod answer;

@@ -248,7 +248,10 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
     cx.report_headers(headers, ID);
     let takes = &target.capabilities;
     let customs = target.settings.get("customTools").and_then(serde_json::Value::as_bool);
-    let customs = customs.or(takes.custom_tools).unwrap_or(true);
+    // Of a model that nobody knows, only a client of the dialect may know that it takes such tools.
+    let is_own =
+        |tool: &ir::Tool| matches!(tool, ir::Tool::Custom(_)) && noted(FIELD_FORM, &tool.meta().extensions).is_some();
+    let customs = customs.or(takes.custom_tools).unwrap_or_else(|| tools.iter().any(is_own));
     let rules =
         NameRules { longest: 64, first: is_name_character, rest: is_name_character, namespaces: false, customs };
     let names = Names::new(cx, request, &rules);

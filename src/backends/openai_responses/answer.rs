@@ -666,7 +666,12 @@ impl Reader {
             self.open(index, Piece::Thought(ir::ReasoningForm::Summary, u64::MAX), extensions, out);
         }
         if let Some(payload) = seal {
-            out.seal(self.memo.seal(payload));
+            // The id goes with the seal: no other dialect's client has a place for it.
+            let id = item.id.as_deref().filter(|id| !id.is_empty());
+            out.seal(match id {
+                Some(id) => self.memo.noted_seal(payload, id),
+                None => self.memo.seal(payload),
+            });
         }
         self.close(index, out);
         Ok(())

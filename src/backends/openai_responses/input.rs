@@ -439,7 +439,7 @@ impl<'a> Raiser<'a> {
         let Some(seal) = &meta.seal else { return };
         if self.may_send(cx, seal, meta) {
             self.items.push(Item::Reasoning {
-                id: None,
+                id: seal.note.as_ref(),
                 summary: Vec::new(),
                 content: Vec::new(),
                 encrypted_content: Some(&seal.payload),
@@ -453,11 +453,13 @@ impl<'a> Raiser<'a> {
     fn reasoning(&mut self, cx: &mut Cx, group: &[&'a ir::Part]) {
         let (mut summary, mut content, mut encrypted_content, mut is_foreign) = (Vec::new(), Vec::new(), None, false);
         let Some(first) = group.first() else { return };
+        let mut noted = None;
         for part in group {
             let ir::Part::Reasoning(part) = part else { continue };
             if let Some(seal) = &part.meta.seal {
                 is_foreign |= !self.may_send(cx, seal, &part.meta);
                 encrypted_content = Some(&seal.payload);
+                noted = seal.note.as_ref();
             }
             self.lost_mark(cx, &part.meta);
             // A piece without words stands for an item without pieces.
@@ -471,7 +473,7 @@ impl<'a> Raiser<'a> {
         if is_foreign {
             return;
         }
-        let id = first.meta().item.as_ref().and_then(|item| item.id.as_ref());
+        let id = first.meta().item.as_ref().and_then(|item| item.id.as_ref()).or(noted);
         if encrypted_content.is_none() && !(self.is_own && (id.is_some() || !content.is_empty())) {
             let what = "thoughts without their sealed state are of no use to the upstream";
             cx.report(&codes::REASONING_DROPPED, first.meta().place, "", what);

@@ -1,5 +1,6 @@
 //! Gemini's `generateContent` and `streamGenerateContent`, as clients speak them.
 
+mod pieces;
 mod places;
 mod request;
 mod response;

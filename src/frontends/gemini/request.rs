@@ -147,7 +147,7 @@ fn request(cx: &mut Cx, document: Request<'_>, out: &mut ir::Request) -> Result<
         };
         cx.at_item("contents", index, |cx| self::content(cx, content, &mut history))?;
     }
-    out.messages = history.messages;
+    out.messages = super::pieces::join(history.messages);
     if let Some(last) = out.messages.last_mut().filter(|last| last.role == ir::Role::Assistant) {
         spelling(NOTE_LAST, ir::Json::of(&true), &mut last.extensions);
     }
@@ -367,10 +367,10 @@ fn thought(
         spelling(NOTE_NATIVE, ir::Json::of(&true), &mut meta.extensions);
         text
     } else {
-        if part.text.is_none() {
+        let before = take_unsealed(message, history);
+        if text.is_empty() && before.is_empty() {
             form = ir::ReasoningForm::Redacted;
         }
-        let before = take_unsealed(message, history);
         if before.is_empty() { text } else { format!("{before}{text}").into() }
     };
     message.parts.push(ir::Part::Reasoning(ir::Reasoning { text, form, meta }));
@@ -448,7 +448,8 @@ fn function_call(cx: &mut Cx, call: &FunctionCall<'_>, part: &Part<'_>, history:
         }
     };
     let arguments = match call.args.filter(|args| args.get() != "null") {
-        Some(args) if cx.json(args).is_object() => cx.json(args).text().clone(),
+        // Google's Python SDK puts blanks between the tokens; to others the arguments are a text, which no model writes so.
+        Some(args) if cx.json(args).is_object() => super::pieces::compact(cx.json(args).text()),
         Some(_) => return Err(cx.invalid("args", "expected an object")),
         None => ir::Text::default(),
     };

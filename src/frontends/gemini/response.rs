@@ -426,7 +426,7 @@ fn part<'a>(
                 out.push(Part::of_text(text).with(meta).signed(owned(signature)));
             }
         }
-        ir::Part::Reasoning(ir::Reasoning { text, form, meta }) => {
+        ir::Part::Reasoning(ir::Reasoning { text, form: _, meta }) => {
             let is_hidden = asked.hide_reasoning && !text.is_empty();
             if is_hidden {
                 lose_thoughts(losses);
@@ -434,11 +434,8 @@ fn part<'a>(
             let signature = meta.seal.as_deref().map(|seal| signer.thought(seal));
             let text = if is_hidden { &NOTHING } else { text };
             if !text.is_empty() || signature.is_some() {
-                let mut part = Part::of_thought(text).with(meta).signed(owned(signature));
-                if *form == ir::ReasoningForm::Redacted && text.is_empty() {
-                    part.text = None;
-                }
-                out.push(part);
+                // The text stays, be it empty: clients take a part with nothing in it for a fault (pydantic-ai).
+                out.push(Part::of_thought(text).with(meta).signed(owned(signature)));
             }
         }
         ir::Part::Refusal(ir::Refusal { text, meta }) => {

@@ -16,7 +16,7 @@ use crate::ir;
 /// The block that is open.
 enum Block {
     Text { meta: ir::Meta, text: String, sources: Vec<ir::Citation> },
-    Reasoning { form: ir::ReasoningForm, meta: ir::Meta },
+    Reasoning { meta: ir::Meta },
     Refusal { meta: ir::Meta },
     Call { id: ir::Text, name: ir::Text, kind: ir::CallKind, meta: ir::Meta, arguments: String },
     Whole,
@@ -104,7 +104,7 @@ impl GeminiEncoder {
         self.losses.extensions(&open.meta().extensions, ID);
         self.block = Some(match open {
             ir::Open::Text { meta } => Block::Text { meta, text: String::new(), sources: Vec::new() },
-            ir::Open::Reasoning { form, meta } => Block::Reasoning { form, meta },
+            ir::Open::Reasoning { form: _, meta } => Block::Reasoning { meta },
             ir::Open::Refusal { meta } => {
                 self.tail.is_refused = true;
                 Block::Refusal { meta }
@@ -136,9 +136,7 @@ impl GeminiEncoder {
                 self.text_before += delta.len();
                 (Part::of_text(delta), std::mem::take(meta))
             }
-            Some(Block::Reasoning { meta, .. }) if !self.hide_reasoning => {
-                (Part::of_thought(delta), std::mem::take(meta))
-            }
+            Some(Block::Reasoning { meta }) if !self.hide_reasoning => (Part::of_thought(delta), std::mem::take(meta)),
             // A call is told when it is whole: Gemini's streams have no pieces of calls.
             Some(Block::Call { arguments, .. }) => return arguments.push_str(delta),
             Some(Block::Reasoning { .. }) => return response::lose_thoughts(&mut self.losses),
@@ -151,12 +149,9 @@ impl GeminiEncoder {
     /// already. A call's is told with the call.
     fn seal(&mut self, seal: ir::Sealed, out: &mut Vec<u8>) {
         let part = match &mut self.block {
-            Some(Block::Reasoning { form, meta }) => {
+            Some(Block::Reasoning { meta }) => {
                 let slot = self.signer.thought(&seal);
-                let mut part = Part::of_thought(ir::Text::default()).signed(Some(slot.as_str().to_owned()));
-                if *form == ir::ReasoningForm::Redacted {
-                    part.text = None;
-                }
+                let part = Part::of_thought(ir::Text::default()).signed(Some(slot.as_str().to_owned()));
                 let meta = std::mem::take(meta);
                 return self.part(part.with(&meta), out);
             }

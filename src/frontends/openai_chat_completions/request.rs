@@ -531,6 +531,7 @@ fn custom(cx: &Cx, declared: &Custom<'_>, mut meta: ir::Meta) -> Result<ir::Cust
             }
         }
     }
+    note(FIELD_FORM, ir::Json::of("custom"), &mut meta.extensions);
     Ok(ir::Custom {
         name: cx.text(cx.required(name.as_ref(), "custom.name")?),
         namespace: None,

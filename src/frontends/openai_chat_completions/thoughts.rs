@@ -20,7 +20,7 @@ pub(super) fn bare(thoughts: &Thoughts) -> ir::Sealed {
 
 fn sealed(issuer: Option<ir::Issuer>, thoughts: &Thoughts) -> ir::Sealed {
     let unknown = || ir::Issuer { dialect: ir::Text::constant(ID), provider: None, model: None };
-    ir::Sealed { issuer: issuer.unwrap_or_else(unknown), payload: thoughts.payload() }
+    ir::Sealed { issuer: issuer.unwrap_or_else(unknown), payload: thoughts.payload(), note: None }
 }
 
 /// Reads thoughts of the history: `told` are the words in a field of their own, `entries` those of `reasoning_details`,
@@ -203,7 +203,7 @@ impl Details {
 
     fn native(&mut self, mut entry: Value, issuer: &ir::Issuer) -> Detail {
         if let Some(secret) = Thoughts::secret(&entry) {
-            let slot = envelope::wrap(&ir::Sealed { issuer: issuer.clone(), payload: secret.into() });
+            let slot = envelope::wrap(&ir::Sealed { issuer: issuer.clone(), payload: secret.into(), note: None });
             Thoughts::replace_secret(&mut entry, &slot);
         }
         let own = entry.get("index").and_then(Value::as_u64);

@@ -33,7 +33,7 @@ const essence = {
       ...only(message, "reasoning_content"),
       ...details(message.reasoning_details),
       content: (typeof message.content === "string" ? message.content : (message.content ?? []).map((part) => part.text).join("")) || "",
-      calls: (message.tool_calls ?? []).map((call) => [call.id, call.function.name, call.function.arguments]),
+      calls: (message.tool_calls ?? []).map((call) => [call.id, (call.custom ?? call.function).name, call.custom?.input ?? call.function.arguments]),
     })),
   responses: (items) =>
     items.map((item) => {

@@ -73,9 +73,10 @@ function readMessage(message, index, heard) {
   if (role !== "assistant") return;
   demand(content != null || message.tool_calls?.length, `${where}: an assistant message needs content or tool_calls`);
   for (const call of message.tool_calls ?? []) {
-    demand(call.id && call.type === "function" && typeof call.function?.arguments === "string", `${where}: a malformed tool call`);
+    const isCustom = call.type === "custom" && typeof call.custom?.input === "string";
+    demand(call.id && (isCustom || (call.type === "function" && typeof call.function?.arguments === "string")), `${where}: a malformed tool call`);
     demand(turn.calls.every((other) => other.id !== call.id), `${where}: duplicate tool call id ${call.id}`);
-    turn.calls.push({ id: call.id, name: call.function.name, args: JSON.parse(call.function.arguments) });
+    turn.calls.push({ id: call.id, name: (call.custom ?? call.function).name, args: isCustom ? call.custom.input : JSON.parse(call.function.arguments) });
   }
   heard.own.push(message);
   if (message.reasoning_content) turn.thoughts.push(message.reasoning_content);
@@ -112,6 +113,22 @@ function checkThoughts(messages) {
 const encrypted = (data) => ({ type: "reasoning.encrypted", data, id: "rs_1", format: "openai-responses-v1", index: 1 });
 const openText = (text) => ({ type: "reasoning.text", text, format: "openai-responses-v1", index: 0 });
 
+/** A call, of the kind that its tool is. */
+function callOf(call, heard, id) {
+  const isCustom = heard.tools.some((tool) => tool.name === call.name && tool.custom);
+  const what = isCustom ? { type: "custom", custom: { name: call.name, input: call.args.input } } : { type: "function", function: { name: call.name, arguments: JSON.stringify(call.args) } };
+  return { id: `call_${id()}`, ...what };
+}
+
+/** Free-form tools are known to OpenAI's own models. */
+function readCustom(tool, model) {
+  demand(model.startsWith("gpt-"), "Invalid value: 'custom'. Supported values are: 'function'.", { param: "tools" });
+  demand(/^[\w-]{1,64}$/.test(tool?.name), "Invalid value in 'tools'", { param: "tools" });
+  const { type, grammar } = tool.format ?? { type: "text" };
+  demand(type === "text" || (type === "grammar" && ["lark", "regex"].includes(grammar?.syntax) && grammar.definition), "Invalid value: 'tools[].custom.format'", { param: "tools" });
+  return { name: tool.name, description: tool.description, custom: true };
+}
+
 /** Only who seals its thoughts can hide them. */
 const stepsFor = (script, heard) => script.steps.filter((step) => !step.hidden || heard.model === "openrouter");
 
@@ -136,12 +153,15 @@ export const chat = {
 
   read(body, { knows }) {
     const error = (path) => `Unrecognized request argument supplied: ${path}`;
-    knownOnly(body, FIELDS, "", error);
+    // OpenRouter's own way to ask for thoughts.
+    const { reasoning, ...plain } = body;
+    knownOnly(body.model === "openrouter" ? plain : body, FIELDS, "", error);
     demand(typeof body.model === "string", "you must provide a model parameter");
     if (!MODELS.has(body.model)) throw new Refusal(404, `The model \`${body.model}\` does not exist or you do not have access to it.`);
     demand(Array.isArray(body.messages) && body.messages.length, "Missing required parameter: 'messages'.", { param: "messages", code: "missing_required_parameter" });
     demand(body.stream || body.stream_options == null, "The 'stream_options' parameter is only allowed when 'stream' is enabled.");
-    const tools = (body.tools ?? []).map(({ type, function: tool }) => {
+    const tools = (body.tools ?? []).map(({ type, function: tool, custom }) => {
+      if (type === "custom") return readCustom(custom, body.model);
       demand(type === "function" && /^[\w-]{1,64}$/.test(tool?.name), "Invalid value in 'tools'", { param: "tools" });
       if (tool.strict) checkStrictSchema(tool.parameters, tool.name);
       checkProperties(tool.parameters, tool.name);
@@ -172,7 +192,7 @@ export const chat = {
       temperature: body.temperature,
       topP: body.top_p,
       stop: [body.stop ?? []].flat(),
-      effort: body.reasoning_effort,
+      effort: body.reasoning_effort ?? reasoning?.effort,
     };
     body.messages.forEach((message, index) => readMessage(message, index, heard));
     checkConversation(heard.turns);
@@ -188,7 +208,7 @@ export const chat = {
         Object.assign(message, { ...(hidden ? {} : { reasoning }), reasoning_details: details });
       } else if (reasoning) message.reasoning_content = reasoning;
       if (text) message.content = (message.content ?? "") + text;
-      if (call) (message.tool_calls ??= []).push({ id: `call_${id()}`, type: "function", function: { name: call.name, arguments: JSON.stringify(call.args) } });
+      if (call) (message.tool_calls ??= []).push(callOf(call, heard, id));
     }
     remember(message, heard, note);
     return {
@@ -217,9 +237,14 @@ export const chat = {
     for (const { reasoning, hidden, text, pieces, call } of stepsFor(script, heard)) {
       if (call) {
         const index = calls++;
-        const callId = `call_${id()}`;
-        (whole.tool_calls ??= []).push({ id: callId, type: "function", function: { name: call.name, arguments: JSON.stringify(call.args) } });
-        yield delta({ tool_calls: [{ index, id: callId, type: "function", function: { name: call.name, arguments: "" } }] });
+        const made = callOf(call, heard, id);
+        (whole.tool_calls ??= []).push(made);
+        if (made.custom) {
+          yield delta({ tool_calls: [{ index, ...made, custom: { name: call.name, input: "" } }] });
+          for (const piece of wordsOf(made.custom.input)) yield delta({ tool_calls: [{ index, custom: { input: piece } }] });
+          continue;
+        }
+        yield delta({ tool_calls: [{ index, id: made.id, type: "function", function: { name: call.name, arguments: "" } }] });
         for (const piece of argumentPieces(call.args)) yield delta({ tool_calls: [{ index, function: { arguments: piece } }] });
       } else if (reasoning && heard.model === "openrouter") {
         const state = encrypted(seal("reasoning"));

@@ -20,6 +20,9 @@ const BETA_FIELDS = {
 const TOOL_FIELDS = names(`type name description input_schema strict cache_control input_examples eager_input_streaming
   defer_loading allowed_callers`);
 
+/** Tools that Anthropic runs, or whose schema it knows. */
+const SERVER_TOOLS = /^(web_search|web_fetch|code_execution|bash|text_editor|memory|tool_search_tool_(regex|bm25))_\d{8}$/;
+
 const EFFORTS = names("low medium high xhigh max");
 
 const BLOCKS = names("text image document search_result tool_use tool_result thinking redacted_thinking");
@@ -159,6 +162,8 @@ export const claude = {
     const { ...plain } = body;
     for (const [field, beta] of Object.entries(BETA_FIELDS)) if (betas.some((one) => beta.test(one))) delete plain[field];
     knownOnly(plain, FIELDS, "", extra);
+    // It keeps none; to who asks for one it says so as the API does, and SDKs go on without.
+    if (body.thread) throw new Refusal(400, "thread: this organization has no threads", { details: { error_code: "thread_unsupported_request", unsupported: ["thread"] } });
     demand(typeof body.model === "string", "model: Field required");
     if (!MODELS.has(body.model)) throw new Refusal(404, `model: ${body.model}`);
     demand(counting || Number.isInteger(body.max_tokens), "max_tokens: Field required");
@@ -186,14 +191,16 @@ export const claude = {
     const marks = JSON.stringify([body.system, body.messages, body.tools]).match(/"cache_control":\{/g) ?? [];
     demand(marks.length <= 4, `A maximum of 4 blocks with cache_control may be provided. Found ${marks.length}.`);
     checkUnique(body.tools ?? [], () => "tools: Tool names must be unique.");
-    const tools = (body.tools ?? []).map((tool, index) => {
+    const offered = (body.tools ?? []).filter((tool) => !SERVER_TOOLS.test(tool.type ?? ""));
+    const tools = offered.map((tool, index) => {
+      demand(["custom", undefined].includes(tool.type), `tools.${index}: Input tag '${tool.type}' found using 'type' does not match any of the expected tags`);
       knownOnly(tool, TOOL_FIELDS, `tools.${index}.custom`, extra);
       demand(/^[\w-]{1,128}$/.test(tool.name), `tools.${index}.custom.name: String should match pattern '^[a-zA-Z0-9_-]{1,128}$'`);
       demand(tool.input_schema?.type === "object", `tools.${index}.custom.input_schema.type: Field required`);
       for (const word of ["oneOf", "anyOf", "allOf"]) demand(!tool.input_schema[word], `tools.${index}.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level`);
       return { name: tool.name, description: tool.description, schema: tool.input_schema };
     });
-    demand(tools.length || !body.tool_choice, "tool_choice: tools must be given");
+    demand(body.tools?.length || !body.tool_choice, "tool_choice: tools must be given");
     const schema = body.output_config?.format?.schema;
     checkSchema(schema, "output_config.format.schema");
     const heard = {

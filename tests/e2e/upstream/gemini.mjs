@@ -30,6 +30,17 @@ const STATUSES = {
   503: "UNAVAILABLE",
 };
 
+/** Values that are the user's, in whose keys nobody meddles. */
+const FREE = names("args response parameters parametersJsonSchema responseSchema responseJsonSchema labels");
+
+/** Every field may be written in snake_case too; Google's Python SDK mixes the two. */
+function camel(value) {
+  if (Array.isArray(value)) return value.map(camel);
+  if (!value || typeof value !== "object") return value;
+  const entries = Object.entries(value).map(([key, inner]) => [key.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase()), inner]);
+  return Object.fromEntries(entries.map(([key, inner]) => [key, FREE.has(key) ? inner : camel(inner)]));
+}
+
 const unknownName = (path) => `Invalid JSON payload received. Unknown name "${path}": Cannot find field.`;
 
 /** base64 in the standard alphabet, whichever it came in. */
@@ -74,6 +85,16 @@ function readPart(part, where, turn, heard, counts) {
   demand(result.id === undefined || asked.id.includes("#") || result.id === asked.id, `${where}: the function response for ${result.id} answers no call of the turn before it`);
   const images = (result.parts ?? []).map(({ inlineData }) => `${inlineData.mimeType} of ${Buffer.from(inlineData.data, "base64").length} bytes`);
   turn.results.push({ images, id: result.id ?? asked.id, text: typeof value === "string" ? value : JSON.stringify(value), error: error !== undefined });
+}
+
+/** The model's contents in a row are one turn: clients keep a stream's chunks each as a content. */
+function turnsOf(contents) {
+  const turns = [];
+  for (const { role = "user", parts } of contents) {
+    if (role === "model" && turns.at(-1)?.role === role) turns.at(-1).parts.push(...parts);
+    else turns.push({ role, parts: [...(parts ?? [])] });
+  }
+  return turns;
 }
 
 const callsIn = (content) => (content?.parts ?? []).filter((part) => part.functionCall).length;
@@ -128,7 +149,8 @@ export const gemini = {
   // A bad key is a bad request here.
   badKey: () => new Refusal(400, "API key not valid. Please pass a valid API key.", { reason: "API_KEY_INVALID" }),
 
-  read(body, { route, knows, counting }) {
+  read(written, { route, knows, counting }) {
+    let body = camel(written);
     if (counting && body.generateContentRequest) body = { ...body.generateContentRequest, model: undefined };
     const { model: _, ...fields } = body;
     knownOnly(fields, FIELDS, "", unknownName);
@@ -139,13 +161,16 @@ export const gemini = {
     knownOnly(config, CONFIG_FIELDS, "generation_config", unknownName);
     const thinking = config.thinkingConfig ?? {};
     knownOnly(thinking, names("includeThoughts thinkingBudget thinkingLevel"), "generation_config.thinking_config", unknownName);
-    demand(thinking.thinkingLevel === undefined || LEVELS.has(thinking.thinkingLevel), "Invalid value at 'generation_config.thinking_config.thinking_level'");
+    demand(thinking.thinkingLevel === undefined || LEVELS.has(thinking.thinkingLevel.toUpperCase()), "Invalid value at 'generation_config.thinking_config.thinking_level'");
     demand((config.stopSequences ?? []).length <= 5, "The number of stop sequences must be at most 5");
     demand(!(config.responseJsonSchema && config.responseSchema), "Only one of response_schema and response_json_schema can be set.");
     checkSchema(config.responseSchema, "generation_config.response_schema");
     demand(thinking.thinkingBudget === undefined || thinking.thinkingLevel === undefined, "You can only set only one of thinking budget and thinking level.");
     const schema = config.responseJsonSchema ?? config.responseSchema;
     demand(!schema || config.responseMimeType === "application/json", "response_schema is only supported with response_mime_type application/json");
+    for (const tool of body.tools ?? []) knownOnly(tool, names("functionDeclarations googleSearch urlContext codeExecution"), "tools", unknownName);
+    const isMixed = (body.tools ?? []).some((tool) => tool.functionDeclarations) && body.tools.some((tool) => !tool.functionDeclarations);
+    demand(!isMixed || (model === "gemini-3-pro-preview" && body.toolConfig?.includeServerSideToolInvocations), "Tool use with function calling is unsupported");
     const declarations = (body.tools ?? []).flatMap((tool) => tool.functionDeclarations ?? []);
     checkUnique(declarations, (name) => `Duplicate function declaration found: ${name}`);
     const calling = body.toolConfig?.functionCallingConfig ?? {};
@@ -183,12 +208,14 @@ export const gemini = {
       demand(Array.isArray(parts) && parts.length, `* GenerateContentRequest.contents[${index}].parts: contents.parts must not be empty.`);
       const turn = turnOf(heard.turns, role === "model" ? "assistant" : "user");
       const counts = { results: 0 };
-      checkTurn(body.contents, index);
       parts.forEach((part, at) => readPart(part, `contents[${index}].parts[${at}]`, turn, heard, counts));
       if (role === "model") heard.own.push(...parts);
     });
+    const turns = turnsOf(body.contents);
+    turns.forEach((_, index) => checkTurn(turns, index));
     checkConversation(heard.turns);
-    const asked = heard.turns.findLastIndex((turn) => turn.texts.length && turn.role === "user");
+    // The turn under way began when the user last said something that is no result.
+    const asked = heard.turns.findLastIndex((turn) => turn.texts.length && !turn.results.length && turn.role === "user");
     for (const turn of heard.turns.slice(asked + 1).filter((turn) => turn.calls.length)) {
       demand(model !== "gemini-3-pro-preview" || turn.calls[0].signed, "Function call is missing a thought_signature in functionCall parts. This is required for tools to work correctly.");
     }
@@ -242,11 +269,11 @@ function* partsOf(script, heard, { id, seal }, streamed) {
       signed = true;
     } else if (!reasoning || (heard.shows && !hidden)) {
       const thought = reasoning ? { thought: true } : {};
-      for (const piece of streamed ? pieces : [reasoning ?? text]) yield { text: piece, ...thought };
+      // A whole text is signed itself; a streamed one by an empty text behind it.
+      const signature = !streamed && !reasoning && script.steps.every((step) => !step.call) && script.steps.some((step) => step.reasoning) ? { thoughtSignature: seal("text") } : {};
+      for (const piece of streamed ? pieces : [reasoning ?? text]) yield { text: piece, ...thought, ...signature };
     }
   }
-  const sealsText = script.steps.some((step) => step.reasoning) && !signed;
-  if (!streamed && sealsText) yield { text: "", thoughtSignature: seal("text") };
 }
 
 function responseOf(heard, id, parts, usage, finish) {

@@ -63,6 +63,37 @@ export const PLAYS = {
   cut: [[think("I look."), call("list_files", { path: "src" })], [think("I say it."), { ...say(CUT_SHORT), breaks: true }, say(` ${DONE}`)]],
 };
 
+/** What a patch of a coding agent's adds: a file with lines that JSON has to escape. */
+export const PATCHED = 'fn main() { println!("Grüße\\n\\t🌍"); }';
+
+Object.assign(PLAYS, {
+  /** With the tools that Codex brings: commands, one of which fails, a picture from the disk, a tool in a name space. */
+  codex: [
+    [think("I write a file."), say("Let me write it."), call("exec_command", { cmd: "echo one > one.txt" })],
+    [think("Two at once."), call("exec_command", { cmd: "cat one.txt" }), call("exec_command", { cmd: "echo two; echo 'Grüße 🌍'" })],
+    [brood, call("exec_command", { cmd: "echo broken >&2; exit 3" })],
+    [think("A picture."), call("view_image", { path: "picture.png" })],
+    [think("An agent."), call("close_agent", { target: "01a207c8-95d7-7af0-8e9c-2eb83824f046" })],
+    [think("It is done."), say(DONE)],
+  ],
+  /** For models whose tools stand inside the input. */
+  lite: [[think("I write a file."), call("exec_command", { cmd: "echo one > one.txt" })], [brood, call("exec_command", { cmd: "cat one.txt" })], [say(DONE)]],
+  patchless: [[think("I look."), call("exec_command", { cmd: "ls" })], [think("I saw."), say(DONE)]],
+  slip: [[think("I look."), call("exec_command", { cmd: "ls" })], [think("I say it."), { ...say(DONE), breaks: true }]],
+  /** A patch, which is free text by a grammar. */
+  patch: [
+    [think("I patch it."), call("apply_patch", { input: `*** Begin Patch\n*** Add File: patched.rs\n+${PATCHED}\n*** End Patch\n` })],
+    [brood, say("And once more:"), call("apply_patch", { input: `*** Begin Patch\n*** Update File: patched.rs\n@@\n-${PATCHED}\n+${PATCHED} // again\n*** End Patch\n` })],
+    [say(DONE)],
+  ],
+});
+
+/** A tool that stands in a name space may have it in its name. */
+const named = (step, tools) => {
+  const tool = step.call && tools.find(({ name }) => name === step.call.name || name.endsWith(`__${step.call.name}`));
+  return tool ? { ...step, call: { ...step.call, name: tool.name } } : step;
+};
+
 const askedPlay = (turn) => /\bplay (\w+)(?: (\w+))?/.exec(turn.texts.join("\n"));
 
 /** The step that a history has come to, if its last question asks for a play. `memory` holds which breaks were had. */
@@ -72,7 +103,7 @@ export function stepOf(heard, memory) {
   const play = PLAYS[name];
   if (!play) return undefined;
   const done = heard.turns.slice(at + 1).filter((turn) => turn.role === "assistant").length;
-  const steps = play[done] ?? [say(DONE)];
+  const steps = (play[done] ?? [say(DONE)]).map((step) => named(step, heard.tools));
   const breaking = steps.findIndex((step) => step.breaks);
   const isBroken = breaking >= 0 && !memory.has(scene);
   if (isBroken) memory.add(scene);

@@ -59,7 +59,8 @@ function readItem(item, index, heard, knows) {
       if (!item.encrypted_content) throw new Refusal(404, `Item with id '${item.id}' not found. Items are not persisted when \`store\` is set to false.`);
       demand(knows(item.encrypted_content, "reasoning"), `The encrypted content for item ${item.id} could not be verified.`, { code: "invalid_encrypted_content" });
       const next = heard.items[index + 1];
-      const isFollowed = next && (next.role === "assistant" || /(^reasoning|_call)$/.test(next.type ?? ""));
+      // At the very end it is what is left of an answer that broke off: Codex sends that, and goes on.
+      const isFollowed = !next || next.role === "assistant" || /(^reasoning|_call)$/.test(next.type ?? "");
       demand(isFollowed, `Item '${item.id}' of type 'reasoning' was provided without its required following item.`);
       assistant().seals.push(item.encrypted_content);
       return void assistant().thoughts.push(...item.summary.map((part) => part.text));
@@ -216,7 +217,9 @@ export const responses = {
     const tools = (body.tools ?? []).flatMap((tool) => readTool(tool));
     checkUnique(tools.map(({ name, namespace }) => ({ name: `${namespace ?? ""} ${name}` })), (name) => `Duplicate tool name: ${name}`);
     const thinks = body.model !== "gpt-4.1";
-    for (const name of ["temperature", "top_p"]) demand(!thinks || body[name] == null, `Unsupported parameter: '${name}' is not supported with this model.`, { param: name });
+    // Their defaults they take; others only from who asks for no thoughts, which this model's default is.
+    const isThinking = thinks && !["none", undefined, null].includes(body.reasoning?.effort);
+    for (const name of ["temperature", "top_p"]) demand(!isThinking || body[name] == null || body[name] === 1, `Unsupported parameter: '${name}' is not supported with this model.`, { param: name });
     demand(thinks || body.reasoning?.effort == null, "Unsupported parameter: 'reasoning.effort' is not supported with this model.", { param: "reasoning.effort" });
     for (const name of body.include ?? []) demand(INCLUDES.has(name), `Invalid value: '${name}'.`, { param: "include" });
     const format = body.text?.format;

@@ -1,0 +1,84 @@
+// The SDKs' own loops, which call functions by themselves: chats of google-genai with automatic function calling, by both
+// versions of its path, and Anthropic's tool runner, which first asks for a thread and does without when it is refused.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import Anthropic from "@anthropic-ai/sdk";
+import { betaTool } from "@anthropic-ai/sdk/helpers/beta/json-schema";
+import { everyProvider, hostsOr, startGateway } from "./gateway.mjs";
+import { startPython } from "./python.mjs";
+import { losses } from "./scenarios/fidelity.mjs";
+import { answerTo, DONE, TOOLS } from "./upstream/plays.mjs";
+import { names, startUpstream } from "./upstream.mjs";
+
+const pythons = { gemini: await startPython("google-genai", "loops.py"), claude: await startPython("anthropic", "loops.py") };
+after(() => Promise.all(Object.values(pythons).map((python) => python.stop())));
+
+/** What the play "loop" calls. */
+const CALLED = [["list_files", "src"], ["read_file", "src/a.txt", 1], ["read_file", "src/b.txt", 2], ["screenshot"], ["run", "make"], ["run", "make -k"]];
+const sorted = (called) => called.map((call) => call.join()).sort();
+
+for (const host of hostsOr("workerd", "native")) {
+  describe(`the SDKs' own loops, ${host}`, () => {
+    let upstream;
+    let gateway;
+    before(async () => {
+      upstream = await startUpstream();
+      gateway = await startGateway(host, { config: { version: 1, providers: everyProvider(upstream) } });
+    });
+    after(async () => {
+      await gateway?.stop();
+      await upstream.stop();
+    });
+    for (const dialect of names) {
+      const model = `${dialect}.${dialect === "claude" ? "bound" : "sealing"}`;
+      const both = (title, body) => {
+        for (const stream of [false, true]) test(`${title} → ${dialect}, ${stream ? "streamed" : "whole"}`, () => body(stream));
+      };
+      for (const version of ["v1", "v1beta"]) {
+        both(`google-genai (Python) by ${version}`, async (stream) => {
+          const from = upstream.requests.length;
+          const { base, key } = gateway.connection("gemini");
+          const told = await pythons.gemini.run({ sdk: "gemini", base, key, model, version, stream, prompt: "Please play loop." });
+          assert.equal(told.failure, undefined);
+          assert.equal(told.text, `Let me look around.Once more.${DONE}`.slice(stream ? 0 : -DONE.length));
+          assert.deepEqual(sorted(told.called), sorted(CALLED));
+          assert.ok(told.counted > 0);
+          assert.deepEqual(upstream.complaints(from), []);
+        });
+      }
+      const runner = (title, ask) =>
+        both(title, async (stream) => {
+          const from = upstream.requests.length;
+          const told = await ask({ ...gateway.connection("claude"), stream });
+          assert.equal(told.failure, undefined);
+          assert.equal(told.text, DONE);
+          assert.deepEqual(sorted(told.called), sorted(CALLED));
+          // Through the relay the thread is Anthropic's to keep or to refuse; the scripted one refuses it.
+          const records = upstream.requests.slice(from).filter((record) => record.heard && !/count/.test(record.path));
+          assert.deepEqual(losses(records, dialect), []);
+          if (dialect !== "claude") assert.deepEqual(upstream.complaints(from), []);
+        });
+      runner("anthropic (Python), tool_runner", (options) => pythons.claude.run({ sdk: "claude", model, prompt: "Please play loop.", ...options }));
+      runner("@anthropic-ai/sdk (Node), toolRunner", async ({ base, key, stream }) => {
+        const sdk = new Anthropic({ baseURL: base, apiKey: key, authToken: null, maxRetries: 0, logLevel: "off" });
+        const called = [];
+        const tools = TOOLS.map(({ name, description, schema }) =>
+          betaTool({
+            name,
+            description,
+            inputSchema: schema,
+            run: (args) => {
+              called.push([name, ...Object.values(args)]);
+              const { output, error } = answerTo({ name, args });
+              if (error) throw new Error(output);
+              return output;
+            },
+          }),
+        );
+        const runner = sdk.beta.messages.toolRunner({ model, max_tokens: 4096, tools, stream, thinking: { type: "adaptive", display: "summarized" }, messages: [{ role: "user", content: "Please play loop." }] });
+        const last = await runner.runUntilDone();
+        return { text: last.content.filter((block) => block.type === "text").map((block) => block.text).join(""), called };
+      });
+    }
+  });
+}
