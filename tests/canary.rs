@@ -226,7 +226,9 @@ fn no_other_part(part: ir::Part) {
             }
         }
         ir::Part::Refusal(ir::Refusal { text: _, meta }) => no_other_meta(meta),
-        ir::Part::Opaque(ir::Opaque { dialect: _, kind: _, value: _, words: _, loss: _, meta }) => no_other_meta(meta),
+        ir::Part::Opaque(ir::Opaque { dialect: _, kind: _, value: _, words: _, trace: _, loss: _, meta }) => {
+            no_other_meta(meta)
+        }
     }
 }
 
@@ -348,6 +350,7 @@ fn opaque(words: Option<ir::Text>) -> ir::Part {
         kind: "odd".into(),
         value,
         words,
+        trace: None,
         loss: &codes::CONTENT_DROPPED,
         meta,
     })
