@@ -85,7 +85,7 @@ fn requests_have_no_other_leaves(request: ir::Request) {
         None | Some(ir::ToolChoice::Auto | ir::ToolChoice::None | ir::ToolChoice::Required) => {}
         Some(ir::ToolChoice::Tool { name: _, kind }) => no_other_kind(kind),
         Some(ir::ToolChoice::Allowed { required: _, names: _ }) => {}
-        Some(ir::ToolChoice::Opaque { dialect: _, value: _ }) => {}
+        Some(ir::ToolChoice::Opaque { dialect: _, value: _, hosted: _ }) => {}
     }
     let ir::Sampling {
         temperature: _,
@@ -226,7 +226,9 @@ fn no_other_part(part: ir::Part) {
             }
         }
         ir::Part::Refusal(ir::Refusal { text: _, meta }) => no_other_meta(meta),
-        ir::Part::Opaque(ir::Opaque { dialect: _, kind: _, value: _, words: _, loss: _, meta }) => no_other_meta(meta),
+        ir::Part::Opaque(ir::Opaque { dialect: _, kind: _, value: _, words: _, trace: _, loss: _, meta }) => {
+            no_other_meta(meta)
+        }
     }
 }
 
@@ -348,6 +350,7 @@ fn opaque(words: Option<ir::Text>) -> ir::Part {
         kind: "odd".into(),
         value,
         words,
+        trace: None,
         loss: &codes::CONTENT_DROPPED,
         meta,
     })
@@ -625,7 +628,7 @@ fn tool_leaves(base: &ir::Request, out: &mut Leaves<ir::Request>) {
         ("tool", ir::ToolChoice::Tool { name: "f".into(), kind: ir::CallKind::Function }),
         ("allowed", ir::ToolChoice::Allowed { required: false, names: vec!["f".into()] }),
         ("allowed and required", ir::ToolChoice::Allowed { required: true, names: vec!["f".into()] }),
-        ("opaque", ir::ToolChoice::Opaque { dialect: NOBODY, value: json() }),
+        ("opaque", ir::ToolChoice::Opaque { dialect: NOBODY, value: json(), hosted: None }),
     ];
     for (name, choice) in choices {
         let alone = choice.clone();

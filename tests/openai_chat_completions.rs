@@ -901,6 +901,7 @@ fn what_has_no_form_in_an_answer_is_told_otherwise() {
         kind: "server_tool_use".into(),
         value: Json::EMPTY_OBJECT,
         words: Some("(searched)".into()),
+        trace: None,
         loss: &codes::ANSWER_PART_DROPPED,
         meta: Meta::default(),
     };

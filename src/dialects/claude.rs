@@ -1,9 +1,10 @@
 //! Words of Claude Messages that both sides share: versions, stop reasons, error types, marks.
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{Kind, Result};
-use crate::ir::{Citation, Json, Native, Reason};
+use crate::ir::{Citation, CodeOutput, Json, Native, Reason, Text, Trace};
 use crate::json::{self, Str, wire};
 
 /// The id of the dialect.
@@ -150,6 +151,42 @@ pub fn undated(kind: &str) -> &str {
     match kind.rsplit_once('_') {
         Some((name, date)) if date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => kind,
+    }
+}
+
+/// What a hosted tool did, as a block of it tells.
+#[must_use]
+pub fn trace(block: &serde_json::Map<String, Value>) -> Option<Trace> {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(Text::from);
+    let input = |key: &str| text(block.get("input").and_then(|input| input.get(key)));
+    let id = || text(block.get("id"));
+    match block.get("type").and_then(Value::as_str)? {
+        "server_tool_use" => match block.get("name").and_then(Value::as_str)? {
+            "web_search" => Some(Trace::Search { query: input("query")? }),
+            "web_fetch" => Some(Trace::Open { url: input("url")? }),
+            "code_execution" => {
+                let language = Some(Text::constant("python"));
+                Some(Trace::Code { id: id(), language, code: input("code")?, output: None })
+            }
+            "bash_code_execution" => {
+                let language = Some(Text::constant("bash"));
+                Some(Trace::Code { id: id(), language, code: input("command")?, output: None })
+            }
+            _ => None,
+        },
+        "code_execution_tool_result" | "bash_code_execution_tool_result" => {
+            let content = block.get("content")?;
+            // Files that the code made are Claude's own: such a block is more than what was written.
+            if content.get("content").and_then(Value::as_array).is_some_and(|files| !files.is_empty()) {
+                return None;
+            }
+            let said = |key: &str| content.get(key).and_then(Value::as_str).unwrap_or_default();
+            let written = format!("{}{}{}", said("stdout"), said("stderr"), said("error_code"));
+            let failed = content.get("return_code").and_then(Value::as_i64) != Some(0);
+            let output = CodeOutput { text: written.into(), failed };
+            Some(Trace::Output { of: text(block.get("tool_use_id")), output })
+        }
+        _ => None,
     }
 }
 

@@ -8,9 +8,6 @@ use crate::ir;
 /// search have a place in [`ir::WebSearch`], all others are the declaration's own.
 pub(crate) fn other_options(hosted: &ir::Hosted) -> Vec<String> {
     const NAMES: [&str; 2] = ["type", "name"];
-    const OF_SEARCH: [&str; 6] =
-        ["user_location", "filters", "search_context_size", "allowed_domains", "blocked_domains", "max_uses"];
-    let is_search = matches!(hosted.ability, ir::Ability::WebSearch(_));
     let Value::Object(mut fields) = hosted.value.value() else { return Vec::new() };
     // Gemini names the tool by its key, and has the options inside.
     if !fields.contains_key("type")
@@ -19,7 +16,7 @@ pub(crate) fn other_options(hosted: &ir::Hosted) -> Vec<String> {
     {
         fields = inner;
     }
-    let is_said = |name: &str| NAMES.contains(&name) || is_search && OF_SEARCH.contains(&name);
+    let is_said = |name: &str| NAMES.contains(&name) || has_words(&hosted.ability, name);
     let says_nothing = |value: &Value| {
         value.is_null()
             || value.as_object().is_some_and(|inner| inner.is_empty() || *inner == auto())
@@ -27,6 +24,37 @@ pub(crate) fn other_options(hosted: &ir::Hosted) -> Vec<String> {
     };
     let lost = fields.into_iter().filter(|(name, value)| !is_said(name) && !says_nothing(value));
     lost.map(|(name, _)| name).collect()
+}
+
+/// Whether the IR says the option `name`, as its client wrote it.
+fn has_words(ability: &ir::Ability, name: &str) -> bool {
+    let ir::Ability::WebSearch(search) = ability else { return false };
+    let ir::WebSearch { allowed_domains, blocked_domains, location, max_uses, context_size } = search;
+    match name {
+        "user_location" => location.is_some(),
+        "search_context_size" => context_size.is_some(),
+        "filters" => !allowed_domains.is_empty() || !blocked_domains.is_empty(),
+        "allowed_domains" => !allowed_domains.is_empty(),
+        "blocked_domains" => !blocked_domains.is_empty(),
+        "max_uses" => max_uses.is_some(),
+        _ => false,
+    }
+}
+
+/// The tool among `tools` that the choice of another dialect says must be called. The versions of a tool are one: a search
+/// may be declared by one name and chosen by another.
+pub(crate) fn chosen<'a>(tools: &'a [ir::Tool], choice: &ir::ToolChoice) -> Option<&'a ir::Hosted> {
+    let ir::ToolChoice::Opaque { dialect, value: _, hosted: Some(kind) } = choice else { return None };
+    let hosted = || {
+        tools.iter().filter_map(|tool| match tool {
+            ir::Tool::Hosted(tool) if tool.dialect == *dialect => Some(tool),
+            ir::Tool::Hosted(_) | ir::Tool::Function(_) | ir::Tool::Custom(_) => None,
+        })
+    };
+    let is_search = |tool: &&ir::Hosted| matches!(tool.ability, ir::Ability::WebSearch(_));
+    hosted()
+        .find(|tool| tool.kind == *kind)
+        .or_else(|| hosted().find(is_search).filter(|_| kind.starts_with("web_search")))
 }
 
 /// A container that the provider makes itself.

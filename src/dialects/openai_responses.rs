@@ -43,6 +43,40 @@ pub const NAMESPACE: &str = ir::AROUND;
 /// Ids of reasoning items that the gateway made up begin so: an upstream is never asked to look one up.
 pub const MADE_UP_REASONING: &str = "rs_any_";
 
+/// Ids of items about hosted tools of other dialects begin so, for the same reason.
+pub const MADE_UP_SEARCH: &str = "ws_any_";
+/// See [`MADE_UP_SEARCH`].
+pub const MADE_UP_CODE: &str = "ci_any_";
+
+/// What a hosted tool did, as an item of the kind `kind` tells.
+#[must_use]
+pub fn trace(kind: &str, raw: &RawValue) -> Option<ir::Trace> {
+    if !matches!(kind, "web_search_call" | "code_interpreter_call") {
+        return None;
+    }
+    let item: serde_json::Value = serde_json::from_str(raw.get()).ok()?;
+    let text = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_str).map(ir::Text::from);
+    if kind == "web_search_call" {
+        let action = item.get("action")?;
+        return match text(action.get("type")).as_deref() {
+            Some("search") => {
+                let first = || text(action.get("queries").and_then(|queries| queries.get(0)));
+                Some(ir::Trace::Search { query: text(action.get("query")).or_else(first)? })
+            }
+            Some("open_page") => Some(ir::Trace::Open { url: text(action.get("url"))? }),
+            _ => None,
+        };
+    }
+    let outputs = item.get("outputs").and_then(serde_json::Value::as_array);
+    let output = outputs.map(|list| {
+        let written = list.iter().filter_map(|one| one.get("logs").or_else(|| one.get("url"))?.as_str());
+        let failed = item.get("status").is_some_and(|status| status == "failed");
+        ir::CodeOutput { text: written.collect::<Vec<_>>().join("\n").into(), failed }
+    });
+    let language = Some(ir::Text::constant("python"));
+    Some(ir::Trace::Code { id: None, language, code: text(item.get("code"))?, output })
+}
+
 /// Sets a mark.
 pub fn mark(name: &'static str, extensions: &mut ir::Extensions) {
     let value = ir::Json::of(&true);

@@ -348,6 +348,9 @@ pub struct Opaque {
     /// What it says in words, for others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub words: Option<Text>,
+    /// What a hosted tool did, where the part tells that and several dialects have a form for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<super::Trace>,
     /// What is lost when another dialect cannot carry it.
     pub loss: &'static Code,
     /// What any node may carry.

@@ -51,6 +51,7 @@ mod setting;
 mod stream;
 mod text;
 mod tool;
+mod trace;
 
 pub use emitter::{CallStart, Emitter};
 pub use message::{
@@ -71,3 +72,4 @@ pub use text::{Body, Json, MAX_DEPTH, Text, is_too_deep};
 pub use tool::{
     Ability, Custom, Function, Grammar, Hosted, Location, Schema, SchemaLanguage, Tool, ToolChoice, WebSearch,
 };
+pub use trace::{CodeOutput, Trace};

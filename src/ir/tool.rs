@@ -217,5 +217,8 @@ pub enum ToolChoice {
         dialect: &'static str,
         /// The whole of it.
         value: Json,
+        /// The kind of the hosted tool that it says must be called, as [`Hosted::kind`] has it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hosted: Option<Text>,
     },
 }

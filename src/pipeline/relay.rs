@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde_json::value::RawValue;
 
 use crate::config::Resolved;
+use crate::dialects::openai_responses::{MADE_UP_CODE, MADE_UP_SEARCH};
 use crate::envelope;
 use crate::error::{Error, Result};
 use crate::frontends::{Frontend, Operation, Route};
@@ -68,4 +69,5 @@ pub(super) fn applies(frontend: &dyn Frontend, route: &Route, resolved: &Resolve
         && resolved.options.reasoning_effort.is_none()
         && resolved.delivery.is_none_or(|delivery| delivery == seen.delivery)
         && !body.contains(envelope::MARK)
+        && ![MADE_UP_SEARCH, MADE_UP_CODE].iter().any(|id| body.contains(id))
 }

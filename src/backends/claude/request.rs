@@ -148,9 +148,17 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
     report_prefill(cx, &history, &messages, takes.prefill);
     let mut messages = user_first(cx, &history, messages);
 
-    let mut tools = tools::tools(cx, tools, tool_choice.as_ref(), &names);
-    let tool_choice =
-        tools::choice(cx, tool_choice.as_ref(), *parallel_tool_calls, &names, !tools.is_empty(), extensions);
+    let asked_tools = tools;
+    let mut tools = tools::tools(cx, asked_tools, tool_choice.as_ref(), &names);
+    let tool_choice = tools::choice(
+        cx,
+        tool_choice.as_ref(),
+        *parallel_tool_calls,
+        &names,
+        asked_tools,
+        !tools.is_empty(),
+        extensions,
+    );
     let (tool_choice, call_words) = match takes.forced_tool_choice {
         Some(false) => tools::asked_in_words(cx, tool_choice),
         Some(true) | None => (tool_choice, None),

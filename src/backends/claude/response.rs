@@ -402,9 +402,11 @@ impl Reader {
                     value.insert("input".to_owned(), input);
                 }
                 let kind = value.get("type").and_then(Value::as_str).unwrap_or_default().into();
+                let trace = claude::trace(&value);
                 out.whole(ir::Part::Opaque(ir::Opaque {
                     dialect: ID,
                     kind,
+                    trace,
                     value: ir::Json::of(&value),
                     // Traces of the provider's own tools are no part of what the model says.
                     words: None,

@@ -10,8 +10,12 @@ use super::schema;
 use crate::context::Cx;
 use crate::diagnostics::codes;
 use crate::dialects::claude::ID;
-use crate::dialects::hosted::other_options;
+use crate::dialects::hosted::{chosen, other_options};
 use crate::ir;
+
+const WEB_SEARCH: &str = "web_search";
+const WEB_FETCH: &str = "web_fetch";
+const CODE_EXECUTION: &str = "code_execution";
 
 /// A tool.
 #[derive(Debug, Serialize)]
@@ -186,9 +190,9 @@ fn hosted<'a>(cx: &mut Cx, tool: &'a ir::Hosted) -> Option<WireTool<'a>> {
     }
     Some(match ability {
         ir::Ability::WebSearch(search) => web_search(cx, search, meta),
-        ir::Ability::UrlContext => WireTool::Hosted { r#type: "web_fetch_20250910", name: "web_fetch" },
+        ir::Ability::UrlContext => WireTool::Hosted { r#type: "web_fetch_20250910", name: WEB_FETCH },
         ir::Ability::CodeExecution | ir::Ability::Other => {
-            WireTool::Hosted { r#type: "code_execution_20250825", name: "code_execution" }
+            WireTool::Hosted { r#type: "code_execution_20250825", name: CODE_EXECUTION }
         }
     })
 }
@@ -202,7 +206,7 @@ fn web_search<'a>(cx: &mut Cx, search: &'a ir::WebSearch, meta: &ir::Meta) -> Wi
     }
     WireTool::WebSearch {
         r#type: "web_search_20250305",
-        name: "web_search",
+        name: WEB_SEARCH,
         max_uses: *max_uses,
         allowed_domains,
         blocked_domains: if has_both { &[] } else { blocked_domains },
@@ -235,9 +239,16 @@ pub(super) fn choice<'a>(
     choice: Option<&'a ir::ToolChoice>,
     parallel: Option<bool>,
     names: &Names,
+    tools: &[ir::Tool],
     has_tools: bool,
     extensions: &'a ir::Extensions,
 ) -> Option<WireChoice<'a>> {
+    let hosted = choice.and_then(|choice| chosen(tools, choice)).and_then(|tool| match tool.ability {
+        ir::Ability::WebSearch(_) => Some(WEB_SEARCH),
+        ir::Ability::UrlContext => Some(WEB_FETCH),
+        ir::Ability::CodeExecution => Some(CODE_EXECUTION),
+        ir::Ability::Other => None,
+    });
     let (r#type, name) = match choice {
         None if parallel == Some(false) => ("auto", None),
         None => return None,
@@ -245,12 +256,15 @@ pub(super) fn choice<'a>(
         Some(ir::ToolChoice::None) => ("none", None),
         Some(ir::ToolChoice::Required | ir::ToolChoice::Allowed { required: true, .. }) => ("any", None),
         Some(ir::ToolChoice::Tool { name, kind: _ }) => ("tool", Some(names.sent(name, None))),
-        Some(ir::ToolChoice::Opaque { dialect, value }) if *dialect == ID => return Some(WireChoice::Raw(value)),
-        Some(ir::ToolChoice::Opaque { dialect, .. }) => {
-            let what = format!("a choice that only {dialect} can say");
-            cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
-            ("auto", None)
-        }
+        Some(ir::ToolChoice::Opaque { dialect, value, .. }) if *dialect == ID => return Some(WireChoice::Raw(value)),
+        Some(ir::ToolChoice::Opaque { dialect, .. }) => match hosted {
+            Some(name) => ("tool", Some(ir::Text::constant(name))),
+            None => {
+                let what = format!("a choice that only {dialect} can say");
+                cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
+                ("auto", None)
+            }
+        },
     };
     if !has_tools {
         // Without tools Claude takes no choice.

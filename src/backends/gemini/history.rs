@@ -230,7 +230,7 @@ impl<'a> History<'a> {
                 }
             }
             ir::Part::Opaque(opaque) if opaque.dialect == ID => {
-                out.push(Part { own: Some(&opaque.value), ..Part::default() }.with(meta));
+                out.push(Part { own: Some(Cow::Borrowed(&opaque.value)), ..Part::default() }.with(meta));
             }
             ir::Part::Opaque(opaque) => {
                 report_meta(cx, meta);

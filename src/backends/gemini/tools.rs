@@ -239,8 +239,8 @@ pub(super) fn tool_config<'a>(
     // Gemini refuses a choice without functions to choose from.
     let choice = match choice {
         Some(ir::ToolChoice::Auto | ir::ToolChoice::None) if !has_functions => None,
-        Some(choice) if !has_functions => {
-            let what = format!("there is no function for {choice:?}");
+        Some(_) if !has_functions => {
+            let what = "there is no function that could be called";
             cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
             None
         }
@@ -257,7 +257,7 @@ pub(super) fn tool_config<'a>(
         Some(ir::ToolChoice::Allowed { required, names: allowed }) => {
             known(if *required { "ANY" } else { "VALIDATED" }, allowed.iter().map(sent).collect())
         }
-        Some(ir::ToolChoice::Opaque { dialect, value: _ }) => {
+        Some(ir::ToolChoice::Opaque { dialect, value: _, hosted: _ }) => {
             let what = format!("only {dialect} can say this choice");
             cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
             None

@@ -648,6 +648,7 @@ impl Reader {
                 kind,
                 value,
                 words,
+                trace: None,
                 loss,
                 meta: ir::Meta::default(),
             }));

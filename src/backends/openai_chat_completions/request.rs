@@ -602,7 +602,7 @@ fn choose(
             let mode = if *required { "required" } else { "auto" };
             ToolChoice::Allowed { r#type: "allowed_tools", allowed_tools: AllowedTools { mode, tools } }
         }
-        ir::ToolChoice::Opaque { dialect, value } if *dialect == ID => ToolChoice::Raw(value.clone()),
+        ir::ToolChoice::Opaque { dialect, value, .. } if *dialect == ID => ToolChoice::Raw(value.clone()),
         ir::ToolChoice::Opaque { dialect, .. } => {
             let what = format!("a choice that {dialect} alone can say");
             cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);

@@ -576,7 +576,8 @@ impl Reader {
                 if let Some(item) = self.items.get_mut(&index) {
                     item.has_opaque = true;
                 }
-                out.whole(ir::Part::Opaque(ir::Opaque { dialect, kind, value, words: None, loss, meta }));
+                let (words, trace) = (None, None);
+                out.whole(ir::Part::Opaque(ir::Opaque { dialect, kind, value, words, trace, loss, meta }));
                 return Ok(());
             }
         };
@@ -705,8 +706,9 @@ impl Reader {
     /// An item that only this dialect understands.
     fn whole_item(&mut self, index: u64, kind: &str, raw: &RawValue, loss: &'static Code, out: &mut ir::Emitter) {
         let value = ir::Json::parse(&raw.get().into()).unwrap_or_default();
-        let (kind, meta) = (kind.into(), self.meta(index));
-        out.whole(ir::Part::Opaque(ir::Opaque { dialect: DIALECT, kind, value, words: None, loss, meta }));
+        let trace = words::trace(kind, raw);
+        let (dialect, kind, meta) = (DIALECT, kind.into(), self.meta(index));
+        out.whole(ir::Part::Opaque(ir::Opaque { dialect, kind, value, words: None, trace, loss, meta }));
     }
 
     /// The answer is whole, as `response` says: items that no event told come now.

@@ -216,6 +216,12 @@ pub(super) fn raise(backend: &OpenaiResponses, cx: &mut Cx, request: &ir::Reques
         if logprobs.is_some() {
             include.push("message.output_text.logprobs");
         }
+        // Other dialects tell what code wrote unasked.
+        let runs_code =
+            |tool: &ir::Tool| matches!(tool, ir::Tool::Hosted(tool) if tool.ability == ir::Ability::CodeExecution);
+        if request.tools.iter().any(runs_code) {
+            include.push("code_interpreter_call.outputs");
+        }
     }
     let ir::Session { previous_response_id, conversation, store } = session;
     let ir::Caller { user, metadata, tier, cache_key } = caller;

@@ -7,7 +7,7 @@ use super::DIALECT;
 use crate::backends::Names;
 use crate::context::Cx;
 use crate::diagnostics::codes;
-use crate::dialects::hosted::other_options;
+use crate::dialects::hosted::{chosen, other_options};
 use crate::dialects::openai_responses as words;
 use crate::ir;
 use crate::schema;
@@ -23,6 +23,7 @@ pub(super) enum ToolBody<'a> {
     Namespace(NamespaceBody<'a>),
     Raw(&'a ir::Json),
     WebSearch(WebSearchBody<'a>),
+    CodeInterpreter(CodeInterpreterBody),
 }
 
 #[derive(Serialize)]
@@ -76,6 +77,9 @@ pub(super) struct NamespaceBody<'a> {
 /// The tools of a request. Those that stand in items of the input go back there with them.
 pub(super) fn raise<'a>(cx: &mut Cx, request: &'a ir::Request, names: &Names, is_own: bool) -> Vec<ToolBody<'a>> {
     let mut out: Vec<ToolBody<'a>> = Vec::new();
+    let is_search =
+        |tool: &ir::Tool| matches!(tool, ir::Tool::Hosted(tool) if matches!(tool.ability, ir::Ability::WebSearch(_)));
+    let has_search = request.tools.iter().any(is_search);
     for tool in request.tools.iter().filter(|tool| !words::is_marked(&tool.meta().extensions, words::LIFTED)) {
         let meta = tool.meta();
         cx.report_extensions(&meta.extensions, meta.place, DIALECT);
@@ -91,7 +95,7 @@ pub(super) fn raise<'a>(cx: &mut Cx, request: &'a ir::Request, names: &Names, is
             ir::Tool::Function(tool) => (function(tool, names, is_own), tool.namespace.as_ref()),
             ir::Tool::Custom(tool) => (custom(tool, names), tool.namespace.as_ref()),
             ir::Tool::Hosted(tool) => {
-                out.extend(hosted(cx, tool));
+                out.extend(hosted(cx, tool, has_search));
                 continue;
             }
         };
@@ -161,25 +165,43 @@ fn custom<'a>(tool: &'a ir::Custom, names: &Names) -> ToolBody<'a> {
     })
 }
 
-fn hosted<'a>(cx: &mut Cx, tool: &'a ir::Hosted) -> Option<ToolBody<'a>> {
+fn hosted<'a>(cx: &mut Cx, tool: &'a ir::Hosted, has_search: bool) -> Option<ToolBody<'a>> {
     let ir::Hosted { dialect, kind, value, ability, loss, meta } = tool;
     if *dialect == DIALECT {
         return Some(ToolBody::Raw(value));
     }
-    match ability {
-        ir::Ability::WebSearch(search) => {
-            // Those of a Gemini client are extensions, too, and reported with them.
-            let lost = if meta.extensions.is_empty() { other_options(tool) } else { Vec::new() };
-            if !lost.is_empty() {
-                cx.report(&codes::BUILTIN_TOOL_OPTIONS_LOST, meta.place, "", lost.join(", "));
-            }
-            Some(ToolBody::WebSearch(web_search(cx, search, meta.place)))
-        }
-        ir::Ability::UrlContext | ir::Ability::CodeExecution | ir::Ability::Other => {
+    let raised = match ability {
+        ir::Ability::WebSearch(search) => Some(ToolBody::WebSearch(web_search(cx, search, meta.place))),
+        ir::Ability::CodeExecution => Some(ToolBody::CodeInterpreter(CodeInterpreterBody {
+            r#type: "code_interpreter",
+            container: Container { r#type: "auto" },
+        })),
+        // The search opens the addresses that it is told of.
+        ir::Ability::UrlContext if has_search => None,
+        ir::Ability::UrlContext | ir::Ability::Other => {
             cx.report(loss, meta.place, "", format!("{DIALECT} has no tool like {kind} of {dialect}"));
-            None
+            return None;
         }
+    };
+    // Those of a Gemini client's search are extensions, too, and reported with them.
+    let is_reported = meta.extensions.fields().iter().any(|field| *field.loss == codes::BUILTIN_TOOL_OPTIONS_LOST);
+    let lost = if is_reported { Vec::new() } else { other_options(tool) };
+    if !lost.is_empty() {
+        cx.report(&codes::BUILTIN_TOOL_OPTIONS_LOST, meta.place, "", lost.join(", "));
     }
+    raised
+}
+
+/// The code interpreter, in a container that the provider makes.
+#[derive(Serialize)]
+pub(super) struct CodeInterpreterBody {
+    r#type: &'static str,
+    container: Container,
+}
+
+#[derive(Serialize)]
+struct Container {
+    r#type: &'static str,
 }
 
 /// The web search, as it is written.
@@ -276,8 +298,20 @@ pub(super) fn choice<'a>(
                 tools: allowed.iter().map(one).collect(),
             }
         }
-        ir::ToolChoice::Opaque { dialect, value } if *dialect == DIALECT => ChoiceBody::Raw(value),
+        ir::ToolChoice::Opaque { dialect, value, .. } if *dialect == DIALECT => ChoiceBody::Raw(value),
         ir::ToolChoice::Opaque { dialect, .. } => {
+            let hosted = chosen(&request.tools, choice).and_then(|tool| match tool.ability {
+                ir::Ability::WebSearch(_) => Some("web_search"),
+                ir::Ability::CodeExecution => Some("code_interpreter"),
+                ir::Ability::UrlContext | ir::Ability::Other => None,
+            });
+            if let Some(r#type) = hosted {
+                return Some(ChoiceBody::Tool {
+                    r#type,
+                    name: None,
+                    extensions: extensions.written(DIALECT, "tool_choice"),
+                });
+            }
             let what = format!("a choice that only {dialect} knows");
             cx.report_setting(&codes::TOOL_CHOICE_WEAKENED, ir::Setting::ToolChoice, what);
             return None;

@@ -150,11 +150,13 @@ wire! {
     struct Code<'a> {
         "code" code: Str<'a>,
         "language" language: Word,
+        "id" id: Str<'a>,
     }
 
     struct CodeResult<'a> {
         "outcome" outcome: Word,
         "output" output: Str<'a>,
+        "id" id: Str<'a>,
     }
 
     struct ToolCall<'a> {
@@ -330,6 +332,7 @@ pub(crate) fn opaque(body: &Body, part: &Part<'_>, place: ir::Place) -> Option<i
             kind: Text::constant(kind),
             value: Json::of(&std::collections::BTreeMap::from([(kind, raw)])),
             words: words(kind, raw.get()).map(Text::from),
+            trace: trace(kind, raw.get()),
             loss: &codes::CONTENT_AS_TEXT,
             meta: meta(body, part, place),
         });
@@ -346,9 +349,30 @@ pub(crate) fn opaque(body: &Body, part: &Part<'_>, place: ir::Place) -> Option<i
         kind: name.text(body),
         value: Json::of(&fields.written(ID, "")),
         words: None,
+        trace: None,
         loss: &codes::CONTENT_DROPPED,
         meta,
     })
+}
+
+/// What Google's code execution ran, and what came of it.
+fn trace(kind: &str, raw: &str) -> Option<ir::Trace> {
+    let text = |text: Option<Str<'_>>| text.map(|text| Text::from(&*text));
+    match kind {
+        "executableCode" => {
+            let Code { code, language, id, unknown: _ } = crate::json::read(raw).ok()?;
+            let language = language.unwrap_or_default().named(&[]).to_ascii_lowercase();
+            let language = (!language.is_empty() && !language.contains("unspecified")).then(|| language.into());
+            Some(ir::Trace::Code { id: text(id), language, code: text(code).unwrap_or_default(), output: None })
+        }
+        "codeExecutionResult" => {
+            let CodeResult { outcome, output, id, unknown: _ } = crate::json::read(raw).ok()?;
+            let failed = !matches!(outcome.unwrap_or_default().upper(&[]).as_str(), "" | "OUTCOME_OK");
+            let output = ir::CodeOutput { text: text(output).unwrap_or_default(), failed };
+            Some(ir::Trace::Output { of: text(id), output })
+        }
+        _ => None,
+    }
 }
 
 /// What a part of the provider's own tools says in words.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::{ID, read};
 use crate::dialects::media::known_mime;
@@ -37,7 +38,7 @@ pub(crate) struct Part<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) function_response: Option<FunctionResponse<'a>>,
     #[serde(flatten, serialize_with = "write_fields")]
-    pub(crate) own: Option<&'a Json>,
+    pub(crate) own: Option<Cow<'a, Json>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) media_resolution: Option<MediaResolution>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,8 +48,8 @@ pub(crate) struct Part<'a> {
 }
 
 /// The fields of an object, among those of another.
-pub(crate) fn write_fields<S: Serializer>(json: &Option<&Json>, serializer: S) -> Result<S::Ok, S::Error> {
-    let fields = json.and_then(|json| read::fields(json.as_str())).unwrap_or_default();
+pub(crate) fn write_fields<S: Serializer>(json: &Option<Cow<'_, Json>>, serializer: S) -> Result<S::Ok, S::Error> {
+    let fields = json.as_ref().and_then(|json| read::fields(json.as_str())).unwrap_or_default();
     serializer.collect_map(fields.unknown.iter().map(|(name, raw)| (&**name, raw)))
 }
 
@@ -59,6 +60,26 @@ pub(crate) fn fields_of_all<S: Serializer>(all: &[&Json], serializer: S) -> Resu
 }
 
 impl<'a> Part<'a> {
+    /// What code execution did: the code, and what it wrote. Nothing for what Gemini has no parts for.
+    pub(crate) fn of_trace(trace: &ir::Trace) -> Vec<Self> {
+        let own = |value: serde_json::Value| Self { own: Some(Cow::Owned(Json::of(&value))), ..Self::default() };
+        let result = |output: &ir::CodeOutput| {
+            let outcome = if output.failed { "OUTCOME_FAILED" } else { "OUTCOME_OK" };
+            own(json!({ "codeExecutionResult": { "outcome": outcome, "output": output.text } }))
+        };
+        match trace {
+            ir::Trace::Code { id: _, language, code, output } => {
+                // Python is the only language that Gemini has a word for.
+                let is_python = language.as_deref().is_none_or(|language| language == "python");
+                let language = if is_python { "PYTHON" } else { "LANGUAGE_UNSPECIFIED" };
+                let code = own(json!({ "executableCode": { "language": language, "code": code } }));
+                std::iter::once(code).chain(output.as_ref().map(result)).collect()
+            }
+            ir::Trace::Output { of: _, output } => vec![result(output)],
+            ir::Trace::Search { .. } | ir::Trace::Open { .. } => Vec::new(),
+        }
+    }
+
     /// Words.
     pub(crate) fn of_text(text: impl Into<Cow<'a, ir::Text>>) -> Self {
         Self { text: Some(text.into()), ..Self::default() }

@@ -320,7 +320,7 @@ fn opaque(cx: &Cx, raw: &RawValue, kind: &str) -> ir::Part {
         _ => &codes::CONTENT_AS_TEXT,
     };
     let meta = ir::Meta::at(cx.here());
-    ir::Part::Opaque(ir::Opaque { dialect: ID, kind: kind.into(), value, words, loss, meta })
+    ir::Part::Opaque(ir::Opaque { dialect: ID, kind: kind.into(), value, words, trace: None, loss, meta })
 }
 
 /// Whether there is a picture or a file inside, which words cannot tell.

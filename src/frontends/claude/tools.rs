@@ -125,11 +125,13 @@ pub(super) fn choice(cx: &mut Cx, raw: &RawValue, request: &mut ir::Request) -> 
             "none" => ir::ToolChoice::None,
             "tool" => {
                 let name = cx.text(&cx.required(wire.name, "name")?);
-                let is_hosted = |tool: &ir::Tool| matches!(tool, ir::Tool::Hosted(tool) if hosted_name(tool) == *name);
-                if request.tools.iter().any(is_hosted) {
-                    ir::ToolChoice::Opaque { dialect: ID, value: cx.json(raw) }
-                } else {
-                    ir::ToolChoice::Tool { name, kind: ir::CallKind::Function }
+                let hosted = request.tools.iter().find_map(|tool| match tool {
+                    ir::Tool::Hosted(tool) if hosted_name(tool) == *name => Some(tool.kind.clone()),
+                    ir::Tool::Hosted(_) | ir::Tool::Function(_) | ir::Tool::Custom(_) => None,
+                });
+                match hosted {
+                    Some(_) => ir::ToolChoice::Opaque { dialect: ID, value: cx.json(raw), hosted },
+                    None => ir::ToolChoice::Tool { name, kind: ir::CallKind::Function },
                 }
             }
             other => {

@@ -90,6 +90,8 @@ pub(super) fn usage(usage: &ir::Usage) -> Option<Usage<'_>> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Grounding<'a> {
+    #[serde(skip_serializing_if = "<[ir::Text]>::is_empty")]
+    web_search_queries: &'a [ir::Text],
     grounding_chunks: &'a [Chunk],
     grounding_supports: &'a [Support],
 }
@@ -151,6 +153,7 @@ struct Token<'a> {
 /// What is said about an answer at its end, gathered while its parts are written.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tail {
+    queries: Vec<ir::Text>,
     chunks: Vec<Chunk>,
     supports: Vec<Support>,
     logprobs: Vec<ir::TokenLogprob>,
@@ -185,6 +188,13 @@ impl Tail {
         }
     }
 
+    /// Adds what the web was searched for, if `part` tells that.
+    pub(super) fn search(&mut self, part: &ir::Part) {
+        if let ir::Part::Opaque(ir::Opaque { trace: Some(trace), .. }) = part {
+            self.queries.extend(searched(trace).cloned());
+        }
+    }
+
     /// Adds log probabilities.
     pub(super) fn logprobs(&mut self, logprobs: Vec<ir::TokenLogprob>) {
         self.logprobs.extend(logprobs);
@@ -192,19 +202,24 @@ impl Tail {
 
     /// The end of the candidate that says `parts`.
     pub(super) fn candidate<'a>(&'a self, finish: &'a ir::Finish, content: Option<Content<'a>>) -> Candidate<'a> {
-        let grounding = Grounding { grounding_chunks: &self.chunks, grounding_supports: &self.supports };
+        let grounding = Grounding {
+            web_search_queries: &self.queries,
+            grounding_chunks: &self.chunks,
+            grounding_supports: &self.supports,
+        };
         // What a Gemini upstream said is given back as it came; the sources and the rest were read out of it.
         let has_own = |name: &str| {
             let is_it = |field: &ir::Extension| field.name.strip_prefix("candidate.") == Some(name);
             finish.extensions.dialect() == Some(ID) && finish.extensions.fields().iter().any(is_it)
         };
         let has_own_sources = has_own("groundingMetadata") || has_own("citationMetadata");
+        let has_sources = !self.chunks.is_empty() || !self.queries.is_empty();
         Candidate {
             content,
             finish_reason: Some(finish_word(finish, self.is_refused)),
             finish_message: finish.detail.as_deref(),
             index: 0,
-            grounding_metadata: Some(grounding).filter(|_| !self.chunks.is_empty() && !has_own_sources),
+            grounding_metadata: Some(grounding).filter(|_| has_sources && !has_own_sources),
             avg_logprobs: self.average().filter(|_| !has_own("avgLogprobs")),
             logprobs_result: self.logprobs_result().filter(|_| !has_own("logprobsResult")),
             extensions: finish.extensions.written(ID, CANDIDATE),
@@ -231,6 +246,14 @@ impl Tail {
                 Vec::new()
             },
         })
+    }
+}
+
+/// What a hosted tool searched the web for.
+fn searched(trace: &ir::Trace) -> Option<&ir::Text> {
+    match trace {
+        ir::Trace::Search { query } => Some(query),
+        ir::Trace::Open { .. } | ir::Trace::Code { .. } | ir::Trace::Output { .. } => None,
     }
 }
 
@@ -287,12 +310,21 @@ pub(super) fn call<'a>(call: &Call<'a>, signature: Option<ir::Text>) -> (Part<'a
     (part.with(meta).signed(owned(signature)), is_wrapped)
 }
 
-/// A part that comes in one piece: media, and what only one dialect understands. `None` where there is no form for it.
-pub(super) fn whole(part: &ir::Part) -> Option<Part<'_>> {
+/// A part that comes in one piece: media, and what only one dialect understands. Nothing where there is no form for it.
+pub(super) fn whole(part: &ir::Part) -> Vec<Part<'_>> {
+    if let ir::Part::Opaque(ir::Opaque { dialect, trace: Some(trace), .. }) = part
+        && *dialect != ID
+    {
+        return Part::of_trace(trace);
+    }
+    one(part).into_iter().collect()
+}
+
+fn one(part: &ir::Part) -> Option<Part<'_>> {
     let out = match part {
         ir::Part::Media(media) => write::media(media)?,
         ir::Part::Opaque(opaque) if opaque.dialect == ID => {
-            Part { own: Some(&opaque.value), ..Part::default() }.with(&opaque.meta)
+            Part { own: Some(Cow::Borrowed(&opaque.value)), ..Part::default() }.with(&opaque.meta)
         }
         ir::Part::Opaque(opaque) => Part::of_text(opaque.words.as_ref().filter(|words| !words.is_empty())?),
         ir::Part::Text(_)
@@ -378,6 +410,7 @@ pub(super) fn lose_arguments(losses: &mut Losses) {
 /// What a part that comes in one piece cannot say.
 pub(super) fn lose_of_whole(part: &ir::Part, is_told: bool, losses: &mut Losses) {
     match part {
+        ir::Part::Opaque(ir::Opaque { trace: Some(trace), .. }) if is_told || searched(trace).is_some() => {}
         ir::Part::Opaque(opaque) if opaque.dialect != ID => losses.opaque(opaque, ID),
         _ if is_told => {}
         ir::Part::Media(_) => losses.add(&codes::ANSWER_PART_DROPPED, "", "a file that only another dialect knows"),
@@ -455,7 +488,8 @@ fn part<'a>(
         }
         ir::Part::Opaque(_) | ir::Part::Media(_) | ir::Part::ToolResult(_) => {
             let told = whole(part);
-            lose_of_whole(part, told.is_some(), losses);
+            tail.search(part);
+            lose_of_whole(part, !told.is_empty(), losses);
             out.extend(told);
         }
     }

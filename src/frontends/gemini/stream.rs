@@ -115,8 +115,9 @@ impl GeminiEncoder {
             }
             ir::Open::Whole(part) => {
                 let told = whole(&part);
-                response::lose_of_whole(&part, told.is_some(), &mut self.losses);
-                if let Some(told) = told {
+                self.tail.search(&part);
+                response::lose_of_whole(&part, !told.is_empty(), &mut self.losses);
+                for told in told {
                     self.text_before += told.text.as_ref().map_or(0, |text| text.len());
                     self.part(told, out);
                 }

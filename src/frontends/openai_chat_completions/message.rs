@@ -459,7 +459,7 @@ fn lower_part(cx: &mut Cx, place: (usize, usize), part: &ContentPart<'_>) -> Res
             } else {
                 &codes::CONTENT_DROPPED
             };
-            ir::Part::Opaque(ir::Opaque { dialect: ID, kind: kind.into(), value, words: None, loss, meta })
+            ir::Part::Opaque(ir::Opaque { dialect: ID, kind: kind.into(), value, words: None, trace: None, loss, meta })
         }
     }))
 }

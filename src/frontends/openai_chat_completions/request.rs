@@ -559,7 +559,7 @@ fn tool_choice(cx: &mut Cx, document: &Document<'_>, out: &mut ir::Extensions) -
         (None, None) => return Ok(None),
     };
     let value = cx.json(raw);
-    let opaque = || ir::ToolChoice::Opaque { dialect: ID, value: value.clone() };
+    let opaque = || ir::ToolChoice::Opaque { dialect: ID, value: value.clone(), hosted: None };
     if key == "function_call" {
         note(LEGACY_CHOICE, ir::Json::of("function_call"), out);
     }

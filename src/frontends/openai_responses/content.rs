@@ -113,7 +113,15 @@ fn part(cx: &mut Cx, raw: &RawValue) -> Result<ir::Part> {
 fn opaque(cx: &Cx, kind: &Str<'_>, raw: &RawValue, words: Option<ir::Text>, loss: &'static Code) -> ir::Part {
     let mut meta = ir::Meta::at(cx.here());
     words::mark(words::CONTENT, &mut meta.extensions);
-    ir::Part::Opaque(ir::Opaque { dialect: DIALECT, kind: cx.text(kind), value: cx.json(raw), words, loss, meta })
+    ir::Part::Opaque(ir::Opaque {
+        dialect: DIALECT,
+        kind: cx.text(kind),
+        value: cx.json(raw),
+        words,
+        trace: None,
+        loss,
+        meta,
+    })
 }
 
 /// Place, cache mark and unknown fields of a part.

@@ -16,6 +16,9 @@ use crate::error::Result;
 use crate::ir;
 use crate::json::{Str, StrOr, Unknown, wire};
 
+/// Whose the items are that the gateway made up of what another dialect told: no backend's.
+const GATEWAY: &str = "any-api";
+
 wire! {
     struct Tag<'a> {
         "id" id: &'a RawValue,
@@ -197,6 +200,9 @@ impl Input {
             }
             _ => {
                 let (role, loss) = hosted(kind);
+                if matches!(kind, "web_search_call" | "code_interpreter_call") {
+                    return self.trace(cx, kind, raw, role, loss);
+                }
                 self.opaque(cx, role, kind, raw, loss);
                 Ok(())
             }
@@ -440,10 +446,32 @@ impl Input {
 
     fn opaque(&mut self, cx: &Cx, role: ir::Role, kind: &str, raw: &RawValue, loss: &'static Code) {
         let (value, meta) = (cx.json(raw), ir::Meta::at(cx.here()));
-        let part = ir::Part::Opaque(ir::Opaque { dialect: DIALECT, kind: kind.into(), value, words: None, loss, meta });
+        let part = ir::Opaque { dialect: DIALECT, kind: kind.into(), value, words: None, trace: None, loss, meta };
+        self.push_opaque(cx, role, part);
+    }
+
+    /// What a hosted tool did. Code and its output can be told in words. What the gateway told of another dialect's tools is
+    /// no server's item: an upstream of this dialect would not know it.
+    fn trace(&mut self, cx: &Cx, kind: &str, raw: &RawValue, role: ir::Role, loss: &'static Code) -> Result<()> {
+        let tag: Tag<'_> = read(cx, raw)?;
+        let id = tag.id.map_or("", RawValue::get).trim_start_matches('"');
+        let is_made_up = id.starts_with(words::MADE_UP_SEARCH) || id.starts_with(words::MADE_UP_CODE);
+        let trace = words::trace(kind, raw);
+        let words = trace.as_ref().and_then(ir::Trace::words);
+        let loss = if words.is_some() { &codes::CONTENT_AS_TEXT } else { loss };
+        let dialect = if is_made_up { GATEWAY } else { DIALECT };
+        let (value, meta) = (cx.json(raw), ir::Meta::at(cx.here()));
+        let part = ir::Opaque { dialect, kind: kind.into(), value, words, trace, loss, meta };
+        self.push_opaque(cx, role, part);
+        Ok(())
+    }
+
+    fn push_opaque(&mut self, cx: &Cx, role: ir::Role, part: ir::Opaque) {
+        let is_message = part.kind == "message";
+        let part = ir::Part::Opaque(part);
         match role {
             ir::Role::Assistant => self.push_assistant(cx, part),
-            ir::Role::User if kind != "message" => self.push_result(cx, part),
+            ir::Role::User if !is_message => self.push_result(cx, part),
             role => self.push(role, vec![part], ir::Extensions::default(), cx.here()),
         }
     }

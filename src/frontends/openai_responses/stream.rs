@@ -1,5 +1,7 @@
 //! Rendering an answer, whole and streamed: the same code builds the items of both.
 
+mod traces;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -54,6 +56,8 @@ pub(super) struct Stream {
     block: Block,
     /// The open item is a call whose arguments cannot be run, with its seal: whether it was cut off, the next event tells.
     doubtful: Option<Option<ir::Sealed>>,
+    /// Runs of code whose output is still to come: one item tells both.
+    runs: Vec<traces::Run>,
     usage: ir::Usage,
     has_refusal: bool,
     status: Status,
@@ -125,6 +129,8 @@ struct Data<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     logprobs: Option<Vec<Logprob<'a>>>,
 }
 
@@ -140,6 +146,7 @@ impl Stream {
             item: None,
             block: Block::None,
             doubtful: None,
+            runs: Vec::new(),
             usage: ir::Usage::default(),
             has_refusal: false,
             status: Status::IN_PROGRESS,
@@ -297,6 +304,9 @@ impl Stream {
 
     fn open(&mut self, open: ir::Open, out: &mut Vec<u8>) {
         self.settle(false, out);
+        if !traces::is_of_run(&open) {
+            self.tell_runs(out);
+        }
         self.losses.extensions(&open.meta().extensions, DIALECT);
         self.block = match open {
             ir::Open::Text { meta } => {
@@ -599,6 +609,10 @@ impl Stream {
                 }
             }
             ir::Part::Opaque(opaque) => {
+                if self.trace(&opaque, out) {
+                    return;
+                }
+                self.tell_runs(out);
                 self.losses.opaque(&opaque, DIALECT);
                 if let Some(text) = opaque.words {
                     self.words(text, out);
@@ -673,6 +687,7 @@ impl Stream {
     fn finish_with(&mut self, finish: &ir::Finish, out: &mut Vec<u8>) {
         self.status = Status::of(finish, self.has_refusal);
         self.settle(finish.reason.cuts_off(), out);
+        self.tell_runs(out);
         self.head.late = finish.extensions.clone();
         self.losses.extensions(&finish.extensions, DIALECT);
         let is_odd = matches!(finish.reason, ir::Reason::Pause | ir::Reason::Other);
@@ -699,6 +714,7 @@ impl Stream {
     }
 
     fn fail(&mut self, error: Error, out: &mut Vec<u8>) {
+        self.tell_runs(out);
         // A block that is open stays open: nobody may take half a call for a whole one.
         if matches!(self.block, Block::None) && self.doubtful.is_none() {
             self.close_item("incomplete", out);

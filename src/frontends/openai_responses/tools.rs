@@ -282,7 +282,10 @@ pub(super) fn choice(cx: &mut Cx, raw: &RawValue, extensions: &mut ir::Extension
         StrOr::Other(object) => object,
     };
     let choice: Choice<'_> = choice;
-    let opaque = || Ok(Some(ir::ToolChoice::Opaque { dialect: DIALECT, value: cx.json(raw) }));
+    let hosted =
+        choice.kind.as_ref().filter(|kind| !matches!(&***kind, "allowed_tools" | "function" | "custom" | "mcp"));
+    let hosted = cx.optional_text(hosted);
+    let opaque = || Ok(Some(ir::ToolChoice::Opaque { dialect: DIALECT, value: cx.json(raw), hosted: hosted.clone() }));
     if choice.unknown.iter().next().is_some() {
         return opaque();
     }
