@@ -14,7 +14,7 @@ use crate::diagnostics::{Code, codes};
 use crate::dialects::openai_responses as words;
 use crate::error::Result;
 use crate::ir;
-use crate::json::{Str, StrOr, Unknown, wire};
+use crate::json::{self, Str, StrOr, Unknown, wire};
 
 wire! {
     struct Tag<'a> {
@@ -160,7 +160,10 @@ impl Input {
     }
 
     fn item(&mut self, cx: &mut Cx, index: usize, raw: &RawValue) -> Result<()> {
-        let tag: Tag<'_> = read(cx, raw)?;
+        let tag: Tag<'_> = match json::kind(raw) {
+            None => read(cx, raw)?,
+            kind => Tag { kind, ..Tag::default() },
+        };
         let kind = match (&tag.kind, &tag.role) {
             (Some(kind), _) => &**kind,
             (None, Some(_)) => "message",
