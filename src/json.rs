@@ -406,6 +406,13 @@ pub fn has<'s>(text: &str, way: impl Iterator<Item = &'s str>) -> bool {
     at != "null"
 }
 
+/// The first field `type` of an object, if it is a string. What stands behind it is not read: raw text was read as a whole before,
+/// and a prompt that has to be passed over just to see what it is costs as much as reading it.
+#[must_use]
+pub fn kind(raw: &RawValue) -> Option<Str<'_>> {
+    Reader::new(raw.get()).field("type").map(Str::of_literal)
+}
+
 /// Whether `text` is one JSON value; reads nothing of it.
 ///
 /// # Errors

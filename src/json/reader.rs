@@ -168,6 +168,31 @@ impl<'de> Reader<'de> {
         }
     }
 
+    /// The first field `name` of the object that comes, if it is a string without escapes.
+    pub(super) fn field(&mut self, name: &str) -> Option<&'de str> {
+        if !self.take(b'{') {
+            return None;
+        }
+        loop {
+            if self.peek() != Some(b'"') {
+                return None;
+            }
+            let key = self.literal().ok()?;
+            if !self.take(b':') {
+                return None;
+            }
+            if key.inner == name {
+                let comes = self.peek() == Some(b'"');
+                let literal = comes.then(|| self.literal()).and_then(Result::ok)?;
+                return (!literal.has_escapes).then_some(literal.inner);
+            }
+            self.skip().ok()?;
+            if !self.take(b',') {
+                return None;
+            }
+        }
+    }
+
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }

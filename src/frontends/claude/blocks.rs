@@ -14,7 +14,7 @@ use crate::dialects::claude::{self, ID, marks};
 use crate::envelope;
 use crate::error::Result;
 use crate::ir;
-use crate::json::{Str, StrOr, Unknown, wire};
+use crate::json::{self, Str, StrOr, Unknown, wire};
 
 wire! {
     struct Head<'a> {
@@ -114,8 +114,10 @@ fn push_text(text: ir::Text, meta: ir::Meta, out: &mut Parts) {
 }
 
 fn block(cx: &mut Cx, raw: &RawValue, calls: &mut Calls, out: &mut Parts) -> Result<()> {
-    let head: Head<'_> = read_here(cx, raw)?;
-    let kind = cx.required(head.kind, "type")?;
+    let kind = match json::kind(raw) {
+        Some(kind) => kind,
+        None => cx.required(read_here::<Head<'_>>(cx, raw)?.kind, "type")?,
+    };
     let part = match &*kind {
         "text" => return text(cx, raw, out),
         "image" => media(cx, raw, ir::MediaKind::Image)?,

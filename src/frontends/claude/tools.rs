@@ -9,7 +9,7 @@ use crate::diagnostics::{Code, codes};
 use crate::dialects::claude::{self, ID};
 use crate::error::Result;
 use crate::ir;
-use crate::json::{Integer, Str, wire};
+use crate::json::{self, Integer, Str, wire};
 
 wire! {
     struct Head<'a> {
@@ -47,8 +47,11 @@ wire! {
 
 /// A tool; where we are is its declaration.
 pub(super) fn tool(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
-    let head: Head<'_> = read_here(cx, raw)?;
-    match head.kind.as_deref() {
+    let kind = match json::kind(raw) {
+        None => read_here::<Head<'_>>(cx, raw)?.kind,
+        kind => kind,
+    };
+    match kind.as_deref() {
         None | Some("custom") => function(cx, raw),
         Some(kind) => hosted(cx, raw, kind),
     }
@@ -147,6 +150,6 @@ pub(super) fn choice(cx: &mut Cx, raw: &RawValue, request: &mut ir::Request) -> 
 }
 
 fn hosted_name(tool: &ir::Hosted) -> String {
-    let wire: Option<Named<'_>> = crate::json::read(tool.value.as_str()).ok();
+    let wire: Option<Named<'_>> = json::read(tool.value.as_str()).ok();
     wire.and_then(|wire| wire.name).map(|name| name.into_owned()).unwrap_or_default()
 }

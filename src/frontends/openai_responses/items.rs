@@ -14,7 +14,7 @@ use crate::diagnostics::{Code, codes};
 use crate::dialects::openai_responses as words;
 use crate::error::Result;
 use crate::ir;
-use crate::json::{Str, StrOr, Unknown, wire};
+use crate::json::{self, Str, StrOr, Unknown, wire};
 
 /// Whose the items are that the gateway made up of what another dialect told: no backend's.
 const GATEWAY: &str = "any-api";
@@ -163,7 +163,10 @@ impl Input {
     }
 
     fn item(&mut self, cx: &mut Cx, index: usize, raw: &RawValue) -> Result<()> {
-        let tag: Tag<'_> = read(cx, raw)?;
+        let tag: Tag<'_> = match json::kind(raw) {
+            None => read(cx, raw)?,
+            kind => Tag { kind, ..Tag::default() },
+        };
         let kind = match (&tag.kind, &tag.role) {
             (Some(kind), _) => &**kind,
             (None, Some(_)) => "message",
