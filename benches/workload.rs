@@ -1,6 +1,11 @@
 //! What is measured: agents' requests of a given size and streams of a given length, in every dialect. One is written here in
 //! one dialect; the translator itself says it in the others, so that all four ask for the same.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot begin has to say so")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a measurement that cannot begin has to say so"
+)]
 
 use std::fmt::Write as _;
 

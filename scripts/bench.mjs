@@ -7,6 +7,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "./build.mjs";
+import { program } from "./instructions.mjs";
 import { freePort, startNative } from "./native.mjs";
 import { Failure, ask, main, read, root, run, say, seconds, tools, wasmTarget } from "./setup.mjs";
 import { bundleSize, startUp } from "./size.mjs";
@@ -37,9 +38,7 @@ async function programs() {
   const rig = join(tools, "rig");
   await run("cargo", ["build", "--release", "--locked", "--manifest-path", "benches/rig/Cargo.toml", "--target-dir", rig], { quiet: true });
   await run("cargo", ["build", "--release", "--locked", "--target", wasmTarget, "--manifest-path", "benches/rig/floor/Cargo.toml", "--target-dir", rig], { quiet: true });
-  const args = ["bench", "--locked", "--no-run", "--no-default-features", "--bench", "instructions", "--message-format", "json-render-diagnostics"];
-  const made = (await run("cargo", args, { capture: true })).split("\n").filter((line) => line.includes('"executable":"')).map((line) => JSON.parse(line));
-  const documents = made.find((message) => message.target.name === "instructions").executable;
+  const documents = await program();
   return { rig: join(rig, "release", "rig"), floor: join(rig, wasmTarget, "release", "floor.wasm"), documents };
 }
 

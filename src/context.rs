@@ -126,6 +126,14 @@ impl Cx {
         self.body.clone()
     }
 
+    /// Room in bytes for a document that says the same. A body that grows as it is written is copied again and again, and takes up
+    /// to three times its size while it is, which for pictures is more memory than a Worker has.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let length = self.body.as_str().len();
+        length + length / 16 + 512
+    }
+
     /// A handle to text read from the document.
     #[must_use]
     pub fn text(&self, text: &Str<'_>) -> Text {

@@ -286,14 +286,18 @@ fn a_syntax_error_tells_variable_line_and_column() {
     assert_eq!(told("{\n  version: 1\n  providers: {} }"), ["ANY_API_CONFIG: line 3, column 3: expected comma"]);
     assert_eq!(
         told("{ version: 1, providers: {"),
-        ["ANY_API_CONFIG: line 1, column 26: the text ends before the object does"]
+        ["ANY_API_CONFIG: line 1, column 26, in providers: the text ends before the object does"]
+    );
+    assert_eq!(
+        told("{ providers: { a: { models: { b: { upstreamModel 'c' } } } } }"),
+        ["ANY_API_CONFIG: line 1, column 50, in providers.a.models.b: expected colon"]
     );
     assert_eq!(told("{} {}"), ["ANY_API_CONFIG: line 1, column 4: trailing characters"]);
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     assert!(told(&deep)[0].contains("the nesting is too deep"), "{:?}", told(&deep));
     assert!(told("{ version: Infinity }")[0].contains("Infinity and NaN mean nothing here"));
     let pieces = [("ANY_API_CONFIG", "{ version: 1,\n prov"), ("ANY_API_CONFIG_1", "iders: {\n  up ! {} } }")];
-    assert_eq!(fatal(&pieces), ["ANY_API_CONFIG_1: line 2, column 6: expected colon"]);
+    assert_eq!(fatal(&pieces), ["ANY_API_CONFIG_1: line 2, column 6, in providers: expected colon"]);
     let pieces = [("ANY_API_CONFIG", "{ version: 1,\n prov"), ("ANY_API_CONFIG_1", "iders ! {} }")];
     assert_eq!(fatal(&pieces), ["ANY_API_CONFIG_1: line 1, column 7: expected colon"]);
 }

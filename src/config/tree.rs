@@ -39,6 +39,16 @@ impl<'de> Deserialize<'de> for Whole {
     }
 }
 
+/// The keys that lead to where the text stops making sense. The text is read once more for them: hardly any has a fault.
+fn path(text: &str) -> Option<String> {
+    let mut deserializer = json5::Deserializer::from_str(text);
+    let error = serde_path_to_error::deserialize::<_, Whole>(&mut deserializer).err()?;
+    let path = error.path().to_string();
+    // A question mark stands for what has no key yet.
+    let known = path.trim_end_matches('?').trim_end_matches('.');
+    (!known.is_empty()).then(|| known.to_owned())
+}
+
 /// A syntax error. The words say nothing of the text itself: a key of an upstream may stand right there.
 fn syntax(pieces: &Pieces, text: &str, error: &json5::Error) -> Problem {
     let words = match error.code() {
@@ -68,7 +78,8 @@ fn syntax(pieces: &Pieces, text: &str, error: &json5::Error) -> Problem {
         column = if line == 0 { position.column - start.column } else { position.column };
         offset += piece_text.len();
     }
-    Place::whole(name).problem(format!("line {}, column {}: {words}", line + 1, column + 1))
+    let path = path(text).map(|path| format!(", in {path}")).unwrap_or_default();
+    Place::whole(name).problem(format!("line {}, column {}{path}: {words}", line + 1, column + 1))
 }
 
 /// Reads one value.

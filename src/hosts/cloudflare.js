@@ -142,28 +142,31 @@ async function send(exchange, request, env, context) {
     over = true;
     alarm.stop();
   };
-  let hearing = null;
-  /** What the client is to read when the next piece of the upstream's body has come, if anything. */
-  const hear = async () => {
-    try {
-      const { done, value } = reader ? await reader.read() : { done: true };
-      if (over) return undefined;
-      return done ? exchange.end(Date.now()) : exchange.hear(value, Date.now());
-    } catch (error) {
-      return over ? undefined : exchange.fail(String(error), Date.now());
-    } finally {
-      hearing = null;
-    }
-  };
+  const read = () => (reader ? reader.read() : Promise.resolve({ done: true }));
+  /** What the client is to read when a piece of the upstream's body has come, if anything. */
+  const hear = ({ done, value }) => (done ? exchange.end(Date.now()) : exchange.hear(value, Date.now()));
+  const broken = (error) => exchange.fail(String(error), Date.now());
 
+  let pending = null;
   let first;
   while (exchange.step() === Step.Hear) {
-    hearing ??= hear();
-    first = await Promise.race([hearing, alarm.rang]);
+    pending ??= read();
+    try {
+      const piece = await Promise.race([pending, alarm.rang]);
+      if (exchange.step() !== Step.Hear) {
+        first = piece;
+        break;
+      }
+      pending = null;
+      first = hear(piece);
+    } catch (error) {
+      pending = null;
+      broken(error);
+    }
   }
   if (exchange.step() !== Step.Stream) {
     finish();
-    if (hearing) void reader.cancel().catch(() => {});
+    if (pending) void reader.cancel().catch(() => {});
     if (exchange.step() === Step.Keep) await keep(exchange, env, context);
     return whole(exchange);
   }
@@ -179,9 +182,17 @@ async function send(exchange, request, env, context) {
     // One chunk for the client for each of the upstream that has something to say: chunks are what costs here.
     async pull(controller) {
       let told;
-      do told = await (hearing ?? hear());
-      while (!told && !over && exchange.step() === Step.Stream);
-      if (over) return;
+      do {
+        try {
+          const piece = await (pending ?? read());
+          if (over) return;
+          told = hear(piece);
+        } catch (error) {
+          if (over) return;
+          told = broken(error);
+        }
+        pending = null;
+      } while (!told && exchange.step() === Step.Stream);
       const goesOn = exchange.step() === Step.Stream;
       if (!goesOn) finish();
       if (exchange.step() === Step.Keep) await keep(exchange, env, context);

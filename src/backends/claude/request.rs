@@ -15,7 +15,7 @@ use crate::context::Cx;
 use crate::conversation::{self, Turn};
 use crate::diagnostics::codes;
 use crate::dialects::claude::{ID, marks};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::ir;
 
 const RULES: NameRules =
@@ -203,8 +203,8 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
         rest: extensions.written(ID, ""),
     };
     let has_sampling = body.temperature.is_some() || body.top_p.is_some() || body.top_k.is_some();
-    let bytes = serde_json::to_vec(&body)
-        .map_err(|error| Error::new(Kind::Server, format!("the request cannot be written: {error}")))?;
+    let mut bytes = Vec::with_capacity(cx.room());
+    crate::sse::write_json(&body, &mut bytes);
     let memo = Memo::new(cx, target, ID, names);
     Ok((Raised { bytes, has_sampling }, memo))
 }

@@ -406,7 +406,7 @@ fn split_signed<'t>(part: &ir::Part, written: &mut Part<'t>) -> Option<Part<'t>>
     let at = text.char_indices().nth(unsigned).map_or(text.len(), |(at, _)| at);
     let (before, end) = text.split_at_checked(at)?;
     written.text = Some(Cow::Owned(before.into()));
-    Some(Part::of_text(Cow::Owned(ir::Text::from(end))))
+    Some(Part::of_text(ir::Text::from(end)))
 }
 
 /// Whether Gemini takes pictures of this type; what is no picture is for it to judge.

@@ -134,6 +134,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut out
         labels,
         extensions: extensions.written(ID, ""),
     };
+    out.body.reserve(cx.room());
     crate::sse::write_json(&body, &mut out.body);
     Ok(Raised { call: Call::Send(out), memo: Memo::new(cx, target, ID, names.clone()) })
 }

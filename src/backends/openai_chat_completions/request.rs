@@ -312,6 +312,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
         store: session.store,
         rest: extensions.written(ID, ""),
     };
+    http.body.reserve(cx.room());
     sse::write_json(&document, &mut http.body);
     drop(document);
     let memo = Memo::new(cx, target, ID, names);

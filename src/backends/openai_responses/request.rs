@@ -248,6 +248,7 @@ pub(super) fn raise(backend: &OpenaiResponses, cx: &mut Cx, request: &ir::Reques
         extensions: extensions.written(DIALECT, ""),
     };
     let mut call = backend.endpoint(target, *delivery, headers);
+    call.body.reserve(cx.room());
     crate::sse::write_json(&body, &mut call.body);
     let memo = Memo::new(cx, target, DIALECT, names);
     Ok(Raised { call: Call::Send(call), memo })
