@@ -7,7 +7,6 @@
 //! their vendor counted words of its own with them, and must not bend the table for the others. Where a family has no
 //! recording of a thing, the table says what [`ANY`] does.
 
-use crate::dialects::openai_chat_completions;
 use crate::ir;
 
 /// What the pieces of text cost, in tokens.
@@ -76,7 +75,10 @@ struct Costs {
 #[rustfmt::skip]
 const OPENAI: Costs = Costs { text: 0.99, base: 2.0, system: 4.0, message: 5.1, tools: 11.3, tool: 0.0, call: 3.4, parameters: 0.55, schema: 7.7, schema_text: 0.72, seal: 0.39, thinking: 0.0, thoughts: 0.0 };
 
-/// The same where Chat Completions is spoken with GPT-5 and its kin at OpenAI itself: there tools bring a preamble along,
+/// The id of the dialect Chat Completions, which this module knows by name only.
+const CHAT: &str = "openai-chat-completions";
+
+/// As [`OPENAI`], where Chat Completions is spoken with GPT-5 and its kin at OpenAI itself: there tools bring a preamble along,
 /// which the same models are not given by the Responses API, nor by relays (these write `openai/gpt-5`).
 const GPT_5_IN_CHAT: Costs = Costs { tools: 92.0, ..OPENAI };
 
@@ -133,7 +135,7 @@ const ANY: Costs = Costs {
 
 fn costs(model: &str, upstream: &str) -> &'static Costs {
     let model = model.to_ascii_lowercase();
-    if upstream == openai_chat_completions::ID && model.starts_with("gpt-5") {
+    if upstream == CHAT && model.starts_with("gpt-5") {
         return &GPT_5_IN_CHAT;
     }
     let is_meant = |words: &[&str]| words.iter().any(|word| model.contains(word));
