@@ -437,9 +437,10 @@ impl Plan {
             }
         }
         let count = match self.route.operation {
-            Operation::CountTokens { answer_field } => {
-                Some(Count { answer_field, estimate: tokens::estimate(&request, &target.model) })
-            }
+            Operation::CountTokens { answer_field } => Some(Count {
+                answer_field,
+                estimate: tokens::estimate(&request, &target.model, self.backend.dialect()),
+            }),
             Operation::Generate | Operation::Kept { .. } => None,
         };
         if request.reasoning.is_default() {

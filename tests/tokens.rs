@@ -102,7 +102,7 @@ fn errors(folder: &str, id: &str) -> Option<Vec<f64>> {
         let Ok(lowered) = frontends::of_dialect(id).unwrap().lower(&mut cx, &route) else { continue };
         let Some(counted) = counted(folder, counts, &recording) else { continue };
         if is_text_only(&lowered.request) {
-            let estimate = tokens::estimate(&lowered.request, model);
+            let estimate = tokens::estimate(&lowered.request, model, id);
             out.push((estimate as f64 - counted as f64).abs() / counted as f64);
         }
     }
@@ -113,6 +113,9 @@ fn quantile(sorted: &[f64], part: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * part) as usize]
 }
 
+/// The table of costs was fitted to these recordings. Where a fifth of the prompts was kept from the fit (equal ones on one
+/// side), the same way of fitting gave 5 % at the median and 25 % at the 90th percentile there; where all prompts of one
+/// collector and one provider were, 7 % and 35 %: a vendor's own words come with a prompt, and cannot be guessed.
 #[test]
 fn estimates_come_near_what_vendors_count() {
     let mut all = Vec::new();
@@ -129,13 +132,13 @@ fn estimates_come_near_what_vendors_count() {
             quantile(&errors, 0.5),
             quantile(&errors, 0.9)
         );
-        assert!(quantile(&errors, 0.5) < 0.15, "{folder}");
+        assert!(quantile(&errors, 0.5) < 0.1 && quantile(&errors, 0.9) < 0.33, "{folder}");
         all.extend(errors);
     }
     all.sort_by(f64::total_cmp);
     let (median, ninetieth) = (quantile(&all, 0.5), quantile(&all, 0.9));
     eprintln!("all: {} prompts, median {median:.3}, 90th percentile {ninetieth:.3}", all.len());
-    assert!(median < 0.15 && ninetieth < 0.30, "median {median}, 90th percentile {ninetieth}");
+    assert!(median < 0.08 && ninetieth < 0.26, "median {median}, 90th percentile {ninetieth}");
 }
 
 #[test]
@@ -149,7 +152,11 @@ fn whatever_is_in_a_prompt_counts() {
             parts: [part].into_iter().collect(),
             extensions: ir::Extensions::default(),
         };
-        tokens::estimate(&ir::Request { messages: vec![message], ..ir::Request::default() }, "gpt-5")
+        tokens::estimate(
+            &ir::Request { messages: vec![message], ..ir::Request::default() },
+            "gpt-5",
+            "openai-responses",
+        )
     };
     let empty = estimate("");
     assert!(empty >= 1);
@@ -168,4 +175,16 @@ fn whatever_is_in_a_prompt_counts() {
         assert!((least..=most).contains(&own), "{text}: {own}");
     }
     assert!(estimate(&"word ".repeat(10_000)) > 9_000);
+}
+
+#[test]
+fn tools_of_gpt_5_bring_a_preamble_in_chat() {
+    let tool = ir::Tool::Function(ir::Function { name: "f".into(), ..ir::Function::default() });
+    let of = |tools: Vec<ir::Tool>, model: &str, upstream: &str| {
+        tokens::estimate(&ir::Request { tools, ..ir::Request::default() }, model, upstream)
+    };
+    let with = |model: &str, upstream: &str| of(vec![tool.clone()], model, upstream) - of(Vec::new(), model, upstream);
+    assert!(with("gpt-5-mini", "openai-chat-completions") > 80);
+    assert!(with("gpt-5-mini", "openai-responses") < 20);
+    assert!(with("openai/gpt-5-mini", "openai-chat-completions") < 20);
 }

@@ -351,8 +351,12 @@ impl Reader {
     }
 
     /// More of a block that is only known to Claude: text goes on, anything else is set.
-    pub(super) fn unknown_delta(&mut self, fields: &Unknown<'_>) {
+    pub(super) fn unknown_delta(&mut self, fields: &Unknown<'_>, out: &mut ir::Emitter) {
         for (name, raw) in fields.iter() {
+            if !matches!(self.block, Some(Open::Opaque { .. })) && raw.get() != "null" {
+                out.report(&codes::UPSTREAM_ODDITY, &**name, "a piece that its block has no place for");
+                continue;
+            }
             match serde_json::from_str(raw.get()) {
                 Ok(Value::String(text)) => self.merge(name, &text),
                 Ok(Value::Null) | Err(_) => {}
@@ -398,8 +402,12 @@ impl Reader {
                 out.call_close(key);
             }
             Some(Open::Opaque { mut value, partial_json }) => {
-                if let Ok(input) = serde_json::from_str(&partial_json) {
-                    value.insert("input".to_owned(), input);
+                match serde_json::from_str(&partial_json) {
+                    Ok(input) => {
+                        value.insert("input".to_owned(), input);
+                    }
+                    Err(_) if partial_json.is_empty() => {}
+                    Err(_) => out.report(&codes::UPSTREAM_ODDITY, "input", "a block's input is no JSON"),
                 }
                 let kind = value.get("type").and_then(Value::as_str).unwrap_or_default().into();
                 let trace = claude::trace(&value);

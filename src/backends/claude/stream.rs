@@ -150,6 +150,6 @@ fn delta(reader: &mut Reader, event: &Event<'_>, out: &mut ir::Emitter) -> Resul
     if let Some(citation) = delta.citation {
         reader.citation(citation, out)?;
     }
-    reader.unknown_delta(&delta.unknown);
+    reader.unknown_delta(&delta.unknown, out);
     Ok(())
 }
