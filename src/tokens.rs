@@ -122,7 +122,7 @@ const ANY: Costs = Costs {
     base: 3.0,
     system: 3.0,
     message: 3.5,
-    tools: 100.0,
+    tools: 20.0,
     tool: 6.0,
     call: 6.0,
     parameters: 0.9,

@@ -229,6 +229,8 @@ export default {
           case Step.Send:
             return await send(exchange, request, env, context);
           default:
+            // A client that is still writing when the connection ends does not hear why.
+            if (request.body && !request.bodyUsed) await request.body.pipeTo(new WritableStream());
             return whole(exchange);
         }
       }

@@ -5,7 +5,7 @@
 //! called with plain strings and bytes, and none of its calls waits, but for those about the store of conversations.
 //! `docs/adr/0005` has the figures.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use tracing_subscriber::layer::SubscriberExt;
@@ -27,6 +27,47 @@ use crate::pipeline::{
 thread_local! {
     /// An isolate's variables do not change, so the configuration is read once.
     static GATEWAY: OnceCell<Rc<Gateway>> = const { OnceCell::new() };
+
+    /// How many bytes of clients' bodies are in the isolate.
+    static IN_FLIGHT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How many bytes of clients' bodies an isolate takes at once. It has 128 MB for everything, and a body is in it up to twice
+/// as it came and twice as it goes on. Who exhausts an isolate takes all its other requests along.
+const MAX_BYTES_IN_FLIGHT: usize = 40 << 20;
+
+/// Room for a body, given back when this is dropped.
+#[derive(Debug)]
+struct Room(usize);
+
+impl Room {
+    /// Room for so many bytes.
+    ///
+    /// # Errors
+    /// There is never so much, or not at the moment.
+    fn take(bytes: usize) -> Result<Self, Error> {
+        if bytes > MAX_BYTES_IN_FLIGHT {
+            let message =
+                format!("the body is larger than {MAX_BYTES_IN_FLIGHT} bytes, which is what a Worker has room for");
+            return Err(Error::new(Kind::TooLarge, message));
+        }
+        let all = IN_FLIGHT.get() + bytes;
+        if all > MAX_BYTES_IN_FLIGHT {
+            let message =
+                "the gateway has no room for the body at the moment, since it handles other large ones: try again";
+            let mut error = Error::new(Kind::Overloaded, message);
+            error.retry_after = Some("1".to_owned());
+            return Err(error.with_code("gateway_busy"));
+        }
+        IN_FLIGHT.set(all);
+        Ok(Self(bytes))
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        IN_FLIGHT.set(IN_FLIGHT.get().saturating_sub(self.0));
+    }
 }
 
 /// An instance of the WebAssembly begins.
@@ -92,6 +133,8 @@ pub struct Exchange {
     watch: Option<Watch>,
     /// A turn that is to be kept.
     record: Option<Record>,
+    /// Until the request has gone on.
+    room: Option<Room>,
 }
 
 #[derive(Debug)]
@@ -127,20 +170,22 @@ impl Exchange {
             body: Vec::new(),
         };
         let seed = u128::from_str_radix(&random.replace('-', ""), 16).unwrap_or_default();
+        let mut room = None;
         let state = match gateway.receive(&request, Moment { now: milliseconds(now) / 1000, seed }) {
             Received::Answer(response) => State::Answer(response),
             Received::Kept(lookup) => State::Lookup(lookup),
             Received::Body(inbound) => {
-                let length = request.headers.get("content-length").and_then(|length| length.parse::<usize>().ok());
-                if length.is_some_and(|length| length > MAX_BODY_BYTES) {
-                    let message = format!("the body is larger than {MAX_BODY_BYTES} bytes");
-                    State::Answer(inbound.refuse(&Error::new(Kind::TooLarge, message)))
-                } else {
-                    State::Body(inbound)
+                let length = request.headers.get("content-length").and_then(|length| length.parse().ok());
+                match length.map(Room::take).transpose() {
+                    Ok(taken) => {
+                        room = taken;
+                        State::Body(inbound)
+                    }
+                    Err(error) => State::Answer(inbound.refuse(&error)),
                 }
             }
         };
-        Self { gateway, state, watch: None, record: None }
+        Self { gateway, state, watch: None, record: None, room }
     }
 
     /// What to do next.
@@ -163,6 +208,16 @@ impl Exchange {
     /// The client's body.
     pub fn read(&mut self, body: Vec<u8>) {
         let State::Body(inbound) = self.take() else { return };
+        if self.room.is_none() {
+            // Its length was not known before it was there.
+            match Room::take(body.len()) {
+                Ok(room) => self.room = Some(room),
+                Err(error) => {
+                    self.state = State::Answer(inbound.refuse(&error));
+                    return;
+                }
+            }
+        }
         self.state = match self.gateway.plan(*inbound, body) {
             Ok(plan) => self.planned(plan),
             Err(refusal) => State::Answer(refusal),
@@ -259,6 +314,7 @@ impl Exchange {
     /// Status and headers of the upstream have come.
     pub fn head(&mut self, status: u16, headers: &str, now: f64) {
         let State::Sent(reply) = self.take() else { return };
+        self.room = None;
         self.state = match reply.head(status, fields(headers)) {
             Stage::Answer(response) => State::Answer(response),
             Stage::PassThrough(head) => State::PassThrough(head),
