@@ -163,6 +163,12 @@ pub trait Frontend: Sync {
         &[]
     }
 
+    /// How ids begin that the gateway made up for its clients, and that no upstream may get: a request that holds one is not
+    /// relayed.
+    fn made_up_ids(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Lowers the document of `cx` into the IR.
     ///
     /// # Errors

@@ -5,7 +5,6 @@ use std::ops::Range;
 use serde_json::value::RawValue;
 
 use crate::config::Resolved;
-use crate::dialects::openai_responses::{MADE_UP_CODE, MADE_UP_SEARCH};
 use crate::envelope;
 use crate::error::{Error, Result};
 use crate::frontends::{Frontend, Operation, Route};
@@ -68,6 +67,11 @@ pub(super) fn applies(frontend: &dyn Frontend, route: &Route, resolved: &Resolve
         && resolved.quirks == crate::quirks::Quirks::default()
         && resolved.options.reasoning_effort.is_none()
         && resolved.delivery.is_none_or(|delivery| delivery == seen.delivery)
-        && !body.contains(envelope::MARK)
-        && ![MADE_UP_SEARCH, MADE_UP_CODE].iter().any(|id| body.contains(id))
+        && !holds(body, envelope::MARK)
+        && !frontend.made_up_ids().iter().any(|id| holds(body, id))
+}
+
+/// Whether `mark` stands anywhere in `body`, which is long.
+fn holds(body: &str, mark: &str) -> bool {
+    memchr::memmem::find(body.as_bytes(), mark.as_bytes()).is_some()
 }

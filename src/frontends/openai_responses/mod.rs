@@ -12,6 +12,7 @@ mod tools;
 use super::{Asked, Encoder, Frontend, KeptAsk, Lowered, Operation, Route};
 use crate::context::Cx;
 use crate::dialects::openai;
+use crate::dialects::openai_responses::{MADE_UP_CODE, MADE_UP_SEARCH};
 use crate::error::{Error, Result};
 use crate::{http, ir};
 
@@ -52,6 +53,10 @@ impl Frontend for OpenaiResponses {
 
     fn dialect_headers(&self) -> &'static [&'static str] {
         &["openai-beta", "x-openai-internal-codex-responses-lite"]
+    }
+
+    fn made_up_ids(&self) -> &'static [&'static str] {
+        &[MADE_UP_SEARCH, MADE_UP_CODE]
     }
 
     fn lower(&self, cx: &mut Cx, route: &Route) -> Result<Lowered> {
