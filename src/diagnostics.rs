@@ -48,7 +48,8 @@ pub struct Code {
     pub name: &'static str,
     /// The level unless the configuration says otherwise.
     pub level: Level,
-    /// What it means, in a sentence.
+    /// What it means, in a sentence: for `any-api codes`, which the Worker has not.
+    #[cfg(feature = "native")]
     pub meaning: &'static str,
 }
 
@@ -103,7 +104,12 @@ macro_rules! codes {
             use super::{Code, Level};
             $(
                 #[doc = $meaning]
-                pub static $constant: Code = Code { name: $name, level: Level::$level, meaning: $meaning };
+                pub static $constant: Code = Code {
+                    name: $name,
+                    level: Level::$level,
+                    #[cfg(feature = "native")]
+                    meaning: $meaning,
+                };
             )*
             /// All codes, in the order of the catalogue.
             pub static ALL: &[&Code] = &[$(&$constant),*];
