@@ -302,7 +302,7 @@ const FRAME: u64 = 4;
 const ROUGH_PICTURE: u64 = 1_000;
 
 /// The same at a glance, for whom the order of magnitude is enough: by the length of the texts, four bytes a token, without
-/// looking at them. Every request pays for this one.
+/// looking at them. Every request of the dialect that needs it pays for it.
 #[must_use]
 pub fn rough(request: &ir::Request) -> u64 {
     let mut bytes = 0;

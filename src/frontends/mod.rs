@@ -15,7 +15,6 @@ use crate::diagnostics::Diagnostic;
 use crate::error::{Error, Result};
 use crate::http;
 use crate::ir;
-use crate::tokens;
 
 /// All frontends. A path that several could claim goes to the first.
 pub static ALL: &[&dyn Frontend] = &[&OpenaiChatCompletions, &OpenaiResponses, &Claude, &Gemini];
@@ -111,8 +110,8 @@ pub struct Asked {
     pub hide_reasoning: bool,
     /// Fields of the request that the answer repeats (Responses): name and value as the client wrote it.
     pub repeat: Vec<(&'static str, ir::Json)>,
-    /// About how many tokens the prompt has: told where the upstream does not say it, or says it too late, since clients
-    /// take the size of their context from it.
+    /// About how many tokens the prompt has, at least 1: for the dialect whose streams begin with that number, which upstreams
+    /// of others say too late or not at all. Counting looks at every text, so only that dialect's frontend does it.
     pub input_estimate: u64,
     /// The time, in seconds since 1970.
     pub now: u64,
@@ -133,7 +132,7 @@ impl Asked {
             include_usage: false,
             hide_reasoning: request.reasoning.visibility == Some(ir::Visibility::Hidden),
             repeat: Vec::new(),
-            input_estimate: tokens::rough(request),
+            input_estimate: 1,
             now: cx.now,
             ids: cx.ids.fork(),
             kept_as: None,

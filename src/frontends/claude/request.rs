@@ -12,6 +12,7 @@ use crate::dialects::effort;
 use crate::error::{Error, Result};
 use crate::ir;
 use crate::json::{self, Integer, Str, StrOr, Unknown, wire};
+use crate::tokens;
 
 /// Content as a bare text or a list of blocks, each raw: what a block holds depends on its type.
 pub(super) type Content<'a> = StrOr<'a, Vec<&'a RawValue>>;
@@ -122,7 +123,7 @@ pub(super) fn lower(cx: &mut Cx, route: &Route) -> Result<Lowered> {
     if let Some(raw) = wire.tool_choice.filter(|raw| raw.get() != "null") {
         tools::choice(cx, raw, &mut request)?;
     }
-    let asked = Asked::new(cx, &request);
+    let asked = Asked { input_estimate: tokens::rough(&request), ..Asked::new(cx, &request) };
     Ok(Lowered { request, asked })
 }
 
