@@ -14,8 +14,6 @@ mod turn;
 pub use listing::{Page, list, removed};
 pub use turn::{Turn, Wish, input, with_input};
 
-use std::future::Future;
-
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind};
@@ -26,18 +24,6 @@ const MARK: &str = "any_";
 
 /// How many letters and digits of an id nobody can guess: 128 bits' worth.
 const TOKEN_CHARS: usize = 25;
-
-/// Where conversations are kept. Names and values are opaque to it; a value is written once and never changed.
-pub trait Store {
-    /// The value of `name`; `None` where there is none, or no more.
-    fn get(&self, name: &str) -> impl Future<Output = Result<Option<Vec<u8>>, Error>>;
-
-    /// Keeps a record for as long as it wants to be kept, or shorter if there is no room.
-    fn put(&self, record: Record) -> impl Future<Output = Result<(), Error>>;
-
-    /// Forgets `name`.
-    fn delete(&self, name: &str) -> impl Future<Output = Result<(), Error>>;
-}
 
 /// The store cannot be used at the moment. What it holds is not lost, so this is never told as "not found".
 #[must_use]

@@ -25,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::config::Timeouts;
-use crate::conversations::{Record, Store};
+use crate::conversations::Record;
 use crate::error::{Error, Kind};
 use crate::http;
 use crate::pipeline::{

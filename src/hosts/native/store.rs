@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::since_1970;
 use crate::config;
-use crate::conversations::{Record, Store, unavailable};
+use crate::conversations::{Record, unavailable};
 use crate::error::Error;
 
 /// The store that the configuration asks for.
@@ -43,14 +43,9 @@ impl Place {
             Err(error) => Err(unavailable(&error)),
         }
     }
-}
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Store for Place {
-    async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    /// The value of `name`; `None` where there is none, or no more.
+    pub(super) async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let now = now();
         match self {
             Self::Nowhere => Ok(None),
@@ -62,7 +57,8 @@ impl Store for Place {
         }
     }
 
-    async fn put(&self, record: Record) -> Result<(), Error> {
+    /// Keeps a record for as long as it wants to be kept, or shorter if there is no room.
+    pub(super) async fn put(&self, record: Record) -> Result<(), Error> {
         let now = now();
         match self {
             Self::Nowhere => Ok(()),
@@ -74,7 +70,8 @@ impl Store for Place {
         }
     }
 
-    async fn delete(&self, name: &str) -> Result<(), Error> {
+    /// Forgets `name`.
+    pub(super) async fn delete(&self, name: &str) -> Result<(), Error> {
         match self {
             Self::Nowhere => Ok(()),
             Self::Memory(memory) => {
@@ -87,6 +84,10 @@ impl Store for Place {
             }
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn now() -> u64 {
