@@ -12,6 +12,7 @@
 //!
 //! [`Plan::raise`] takes the plan by reference, so it can be raised again for the next target.
 
+mod cutter;
 mod dump;
 mod kept;
 mod paths;
