@@ -236,9 +236,13 @@ export default {
       const exchange = new Exchange(env, request.method, request.url, lines(request.headers), crypto.randomUUID(), Date.now());
       for (;;) {
         switch (exchange.step()) {
-          case Step.Read:
-            exchange.read(new Uint8Array(await request.arrayBuffer()));
+          case Step.Read: {
+            const body = await request.arrayBuffer();
+            exchange.read(new Uint8Array(body));
+            // It is in the WebAssembly now. Until the collector came by it would take its room twice.
+            body.transfer(0);
             break;
+          }
           case Step.Recall:
             await recall(exchange, env);
             break;
