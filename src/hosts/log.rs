@@ -4,9 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
-use tracing::level_filters::LevelFilter;
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
 
 /// Writes each event as a JSON object to a sink of the host's.
 #[derive(Clone, Copy, Debug)]
@@ -17,41 +16,17 @@ pub struct JsonLines {
     pub write: fn(Level, &str),
 }
 
-impl JsonLines {
-    /// Takes all events from now on. A second start in one process changes nothing.
-    pub fn listen(self) {
-        let _ = tracing::subscriber::set_global_default(self);
-    }
-}
-
-/// Spans are nobody's here: each event says itself what it belongs to.
-impl Subscriber for JsonLines {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && *metadata.level() <= self.level && metadata.target().starts_with("any_api")
+impl<S: Subscriber> Layer<S> for JsonLines {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
+        *metadata.level() <= self.level && metadata.target().starts_with("any_api")
     }
 
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::from_level(self.level))
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut line = Line(Map::new());
         line.0.insert("level".to_owned(), Value::from(event.metadata().level().as_str().to_ascii_lowercase()));
         event.record(&mut line);
         (self.write)(*event.metadata().level(), &Value::Object(line.0).to_string());
     }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
 }
 
 struct Line(Map<String, Value>);
