@@ -12,8 +12,10 @@
 //!
 //! [`Plan::raise`] takes the plan by reference, so it can be raised again for the next target.
 
+mod cutter;
 mod dump;
 mod kept;
+mod paths;
 mod relay;
 mod reply;
 mod watch;
@@ -137,7 +139,7 @@ impl Gateway {
         moment: Moment,
         ids: Ids,
     ) -> Result<Received, Refused> {
-        let path = trim_path(&request.url);
+        let path = &*paths::usual(&request.url);
         if let Some(response) = open_to_all(request, path) {
             return Ok(Received::Answer(dress(response, request_id)));
         }
@@ -607,11 +609,6 @@ fn dialect_headers(frontend: &dyn Frontend, headers: &http::Headers) -> Vec<ir::
 #[expect(clippy::cast_possible_truncation, reason = "the upper half is folded in")]
 fn folded(number: u128) -> u64 {
     number as u64 ^ (number >> 64) as u64
-}
-
-/// A path without trailing slashes.
-fn trim_path(path: &str) -> &str {
-    path.trim_end_matches('/')
 }
 
 /// A refusal in the client's dialect. It is known by the upstream's id of the request, or by ours where that gave none.

@@ -80,7 +80,13 @@ fn long_way(document: &Value) -> Sent {
 }
 
 fn memo() -> Memo {
-    Memo { issuer: target().issuer(ID), names: Names::default(), now: 1_700_000_000, ids: Ids::new(7) }
+    Memo {
+        issuer: target().issuer(ID),
+        names: Names::default(),
+        now: 1_700_000_000,
+        ids: Ids::new(7),
+        cuts: Vec::new(),
+    }
 }
 
 fn asked() -> Asked {

@@ -9,6 +9,7 @@ use crate::frontends::{Asked, Encoder, Frontend};
 use crate::http;
 use crate::ir::{self, Delivery};
 
+use super::cutter::Cutter;
 use super::watch::Heard;
 use super::{Count, MAX_BODY_BYTES, dress, dump, refuse};
 
@@ -307,7 +308,11 @@ fn read(backend: &dyn Backend, memo: &Memo, body: Vec<u8>) -> Result<(Cx, ir::Re
             ir::collect(out.take())
         }
     };
-    Ok((cx, response.map_err(in_error_status)?))
+    let cut = |response| match Cutter::at(&memo.cuts) {
+        Some(cutter) => cutter.whole(response),
+        None => Ok(response),
+    };
+    Ok((cx, response.and_then(cut).map_err(in_error_status)?))
 }
 
 /// How a body comes.
@@ -403,6 +408,7 @@ pub struct Translator {
     source: Source,
     encoder: Box<dyn Encoder>,
     emitter: ir::Emitter,
+    cutter: Option<Cutter>,
     memo: Memo,
     /// How the stream begins, held back until it is known that there is something in it.
     held: Option<Vec<ir::Event>>,
@@ -434,9 +440,10 @@ impl Translator {
         let Translation { asked, mut memo, trace: _, keep } = work;
         let encoder = reply.frontend.encoder(&asked);
         let emitter = ir::Emitter::new(memo.ids.fork());
+        let cutter = Cutter::at(&memo.cuts);
         let source = Source::Unknown;
         let (failure, record) = (None, None);
-        Self { reply, told, source, encoder, emitter, memo, held: Some(Vec::new()), failure, keep, record }
+        Self { reply, told, source, encoder, emitter, cutter, memo, held: Some(Vec::new()), failure, keep, record }
     }
 
     /// What is to be kept of the answer, once it is complete; it should be kept before the client has the end of it.
@@ -506,6 +513,11 @@ impl Translator {
             Source::Document(body) => body.extend_from_slice(chunk),
         }
         self.encode(out);
+        if self.cutter.as_ref().is_some_and(Cutter::has_met) {
+            // What the model would say yet is of no use to anybody.
+            self.source = Source::Ended;
+            self.end(out);
+        }
     }
 
     /// The upstream's body has ended.
@@ -544,6 +556,9 @@ impl Translator {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         self.encode(out);
+        if let Some(finish) = self.cutter.as_ref().and_then(Cutter::finish) {
+            self.tell(finish, out);
+        }
         let refused = self.failure.as_ref().filter(|_| self.held.is_some());
         let status = refused.map_or(200, |error| error.status.unwrap_or_else(|| error.kind.status()));
         if refused.is_none() {
@@ -559,7 +574,12 @@ impl Translator {
     }
 
     fn encode(&mut self, out: &mut Vec<u8>) {
-        for event in self.emitter.take() {
+        let mut events = self.emitter.take();
+        if let Some(cutter) = &mut self.cutter {
+            let heard = std::mem::take(&mut events);
+            heard.into_iter().for_each(|event| cutter.push(event, &mut events));
+        }
+        for event in events {
             self.tell(event, out);
         }
     }

@@ -287,7 +287,7 @@ fn lost_sampling(cx: &mut Cx, sampling: &ir::Sampling) {
         cx.report_setting(&codes::SAMPLING_DROPPED, setting, format!("{DIALECT} has no such parameter"));
     }
     if !stop.is_empty() {
-        cx.report_setting(&codes::STOP_UNSUPPORTED, ir::Setting::Stop, format!("{DIALECT} has no stop sequences"));
+        cx.cut_at(stop, &codes::STOP_UNSUPPORTED, format!("{DIALECT} has no stop sequences"));
     }
 }
 
