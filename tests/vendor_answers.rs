@@ -18,6 +18,7 @@ mod schemas;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use any_api::context::Cx;
 use any_api::diagnostics::Diagnostic;
 use any_api::ir;
 use schemas::{CANARY, CANARY_INTEGER, CANARY_NUMBER, Case, Step, WORD};
@@ -147,7 +148,7 @@ struct Outcome {
 
 /// A whole answer or a streamed one, as it is read; an error where none was read.
 enum Answer {
-    Whole(ir::Response, any_api::context::Cx, Vec<Diagnostic>),
+    Whole(Box<(ir::Response, Cx)>, Vec<Diagnostic>),
     Streamed(Vec<ir::Event>, Vec<Diagnostic>),
     Failed(String),
 }
@@ -162,11 +163,9 @@ enum Way {
 fn read(dialect: &str, way: Way, document: &Value) -> Answer {
     match way {
         Way::Whole => match ways::parse(dialect, &document.to_string()) {
-            Ok((cx, response)) => {
-                let losses = cx.clone().take_diagnostics();
-                let mut cx = cx;
-                cx.take_diagnostics();
-                Answer::Whole(response, cx, losses)
+            Ok((mut cx, response)) => {
+                let losses = cx.take_diagnostics();
+                Answer::Whole(Box::new((response, cx)), losses)
             }
             Err(error) => Answer::Failed(format!("{error:?}")),
         },
@@ -183,7 +182,7 @@ fn read(dialect: &str, way: Way, document: &Value) -> Answer {
 impl Answer {
     fn ir(&self) -> Option<Value> {
         match self {
-            Self::Whole(response, ..) => Some(ir::Json::of(response).value()),
+            Self::Whole(whole, _) => Some(ir::Json::of(&whole.0).value()),
             Self::Streamed(events, _) => Some(ir::Json::of(events).value()),
             Self::Failed(_) => None,
         }
@@ -191,7 +190,8 @@ impl Answer {
 
     fn to(&self, client: &str) -> Outcome {
         match self {
-            Self::Whole(response, cx, before) => {
+            Self::Whole(whole, before) => {
+                let (response, cx) = &**whole;
                 let (body, losses) = ways::render(client, cx, response.clone());
                 let losses = before.iter().cloned().chain(losses).collect();
                 Outcome { body: String::from_utf8(body).unwrap(), losses }
