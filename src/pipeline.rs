@@ -410,7 +410,7 @@ impl Plan {
             Work::Relay { body, seen } => {
                 let mut request = self.backend.endpoint(target, seen.delivery, &self.route.headers);
                 request.body = seen.with_model(body.as_str(), &target.model).into_bytes();
-                let reply = Reply::relay(self.frontend, self.backend, target, &self.request_id);
+                let reply = Reply::relay(self.parties(target));
                 Step::Send { request, timeouts: self.resolved.timeouts, reply: Box::new(reply) }
             }
             Work::Translate { cx, lowered, takes_relay } => {
@@ -424,6 +424,10 @@ impl Plan {
                 }
             }
         }
+    }
+
+    fn parties<'a>(&'a self, target: &'a Target) -> reply::Parties<'a> {
+        reply::Parties { frontend: self.frontend, backend: self.backend, target, request_id: &self.request_id }
     }
 
     /// The long way up: options, passes, backend, levels.
@@ -478,19 +482,8 @@ impl Plan {
             return Ok(Step::Answer(dress(trace.finish(), &self.request_id)));
         }
         let trace = std::mem::replace(trace, dump::Trace::new(None, false));
-        let reply = Reply::translate(
-            self.frontend,
-            self.backend,
-            target,
-            &self.request_id,
-            asked,
-            raised.memo,
-            self.levels.clone(),
-            diagnostics,
-            trace,
-            self.keep.clone(),
-        );
-        let reply = Box::new(reply);
+        let work = reply::Translation { asked, memo: raised.memo, trace, keep: self.keep.clone() };
+        let reply = Box::new(Reply::translate(self.parties(target), work, self.levels.clone(), diagnostics));
         Ok(match raised.call {
             Call::Send(request) => Step::Send { request, timeouts: self.resolved.timeouts, reply },
             Call::Answered(chunks) => Step::Answered { chunks, reply },
@@ -528,7 +521,7 @@ impl Plan {
             return Step::Answer(dress(count.answer(self.frontend, None), &self.request_id));
         };
         request.headers.set("accept-encoding", "identity");
-        let reply = Reply::count(self.frontend, self.backend, target, &self.request_id, count, diagnostics);
+        let reply = Reply::count(self.parties(target), count, diagnostics);
         Step::Send { request, timeouts: self.resolved.timeouts, reply: Box::new(reply) }
     }
 }

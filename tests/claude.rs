@@ -1352,6 +1352,29 @@ fn custom_tools_go_up_as_functions_and_come_back() {
     assert_eq!(render(response)["content"][1]["input"], json!({"input": ""}));
 }
 
+/// docs/errors.md says why.
+#[test]
+fn arguments_that_are_no_json_are_streamed_as_the_model_wrote_them() {
+    let mut out = Emitter::new(Ids::new(1));
+    out.call(0, ir::CallStart { id: Some("t".into()), name: "look".into(), ..ir::CallStart::default() });
+    for piece in ["{\"city\": ", "Paris}"] {
+        out.call_delta(0, piece);
+    }
+    out.finish(ir::Finish { reason: Reason::ToolUse, ..ir::Finish::default() });
+    let events = out.take();
+    let mut encoder = Client.encoder(&asked());
+    let mut bytes = Vec::new();
+    events.iter().cloned().for_each(|event| encoder.push(event, &mut bytes));
+    let written = data(&String::from_utf8(bytes).unwrap());
+    let pieces = written.iter().filter_map(|event| event["delta"]["partial_json"].as_str());
+    assert_eq!(pieces.collect::<String>(), "{\"city\": Paris}");
+    assert_eq!(written.last().unwrap()["type"], "message_stop");
+    let losses = encoder.take_losses();
+    assert_eq!(losses.iter().map(|loss| loss.code.name).collect::<Vec<_>>(), ["tool-arguments-wrapped"]);
+    let whole = render(ir::collect(events).unwrap());
+    assert_eq!(whole["content"][0]["input"], json!({"_raw": "{\"city\": Paris}"}));
+}
+
 #[test]
 fn every_list_of_events_makes_a_stream() {
     let broken = || Event::Failed(Error::cut_short());

@@ -5,11 +5,13 @@
 //! called with plain strings and bytes, and none of its calls waits. `docs/adr/0005` has the figures.
 
 use std::cell::{Cell, OnceCell};
-use std::panic;
 use std::rc::Rc;
 
-use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::wasm_bindgen;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::wasm_bindgen::{self, JsValue};
+use worker::{Env, console_error, console_log, console_warn, event, js_sys};
 
 use super::log::JsonLines;
 use crate::config::Timeouts;
@@ -67,40 +69,16 @@ impl Drop for Room {
     }
 }
 
-#[wasm_bindgen]
-extern "C" {
-    /// The Worker's variables, secrets and bindings.
-    #[derive(Debug)]
-    pub type Env;
-
-    #[wasm_bindgen(method, indexing_getter)]
-    fn get(this: &Env, name: &str) -> JsValue;
-
-    #[wasm_bindgen(js_namespace = JSON)]
-    fn stringify(value: &JsValue) -> Option<String>;
-
-    #[wasm_bindgen(js_namespace = console, js_name = log)]
-    fn console_log(line: &str);
-
-    #[wasm_bindgen(js_namespace = console, js_name = warn)]
-    fn console_warn(line: &str);
-
-    #[wasm_bindgen(js_namespace = console, js_name = error)]
-    fn console_error(line: &str);
-}
-
 /// An instance of the WebAssembly begins.
-#[wasm_bindgen(start)]
+#[event(start)]
 fn start() {
-    // What has died is replaced at the next call.
-    wasm_bindgen::handler::set_on_abort(wasm_bindgen::handler::schedule_reinit);
-    panic::set_hook(Box::new(|panic| console_error(&panic.to_string())));
     let write = |level, line: &str| match level {
-        tracing::Level::ERROR => console_error(line),
-        tracing::Level::WARN => console_warn(line),
-        _ => console_log(line),
+        tracing::Level::ERROR => console_error!("{line}"),
+        tracing::Level::WARN => console_warn!("{line}"),
+        _ => console_log!("{line}"),
     };
-    JsonLines { level: tracing::Level::INFO, write }.listen();
+    // A second start in one isolate, after a panic, finds the subscriber set.
+    let _ = tracing_subscriber::registry().with(JsonLines { level: tracing::Level::INFO, write }).try_init();
 }
 
 fn gateway(env: &Env) -> Rc<Gateway> {
@@ -116,11 +94,11 @@ fn gateway(env: &Env) -> Rc<Gateway> {
 
 /// A variable or secret; one of JSON type is given as its text.
 fn setting(env: &Env, name: &str) -> Option<String> {
-    let value = env.get(name);
+    let value = js_sys::Reflect::get(env, &JsValue::from(name)).ok()?;
     if value.is_undefined() || value.is_null() {
         return None;
     }
-    value.as_string().or_else(|| stringify(&value))
+    value.as_string().or_else(|| js_sys::JSON::stringify(&value).ok()?.as_string())
 }
 
 /// What the entry point does next with an exchange.
@@ -146,7 +124,7 @@ pub enum Step {
 }
 
 /// A request and its answer.
-#[wasm_bindgen]
+#[wasm_bindgen(wasm_bindgen = ::worker::wasm_bindgen)]
 #[derive(Debug)]
 pub struct Exchange {
     gateway: Rc<Gateway>,
@@ -174,7 +152,7 @@ enum State {
     Lost,
 }
 
-#[wasm_bindgen]
+#[wasm_bindgen(wasm_bindgen = ::worker::wasm_bindgen)]
 impl Exchange {
     /// A request has come. `headers` are lines: a name, its value, the next name. `random` is a UUID; `now` is in
     /// milliseconds, as in all that follows.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
 
 /// Writes each event as a JSON object to a sink of the host's.
 #[derive(Clone, Copy, Debug)]
@@ -16,32 +16,16 @@ pub struct JsonLines {
     pub write: fn(Level, &str),
 }
 
-impl JsonLines {
-    /// Takes all events from now on. A second start in one process changes nothing.
-    pub fn listen(self) {
-        let _ = tracing::subscriber::set_global_default(self);
-    }
-}
-
-/// Spans are nobody's here: each event says itself what it belongs to.
-impl Subscriber for JsonLines {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && *metadata.level() <= self.level && metadata.target().starts_with("any_api")
+impl<S: Subscriber> Layer<S> for JsonLines {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        *metadata.level() <= self.level && metadata.target().starts_with("any_api")
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
         Some(LevelFilter::from_level(self.level))
     }
 
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let level = *event.metadata().level();
         let mut line = Line(Vec::with_capacity(256));
         line.0.push(b'{');
@@ -50,10 +34,6 @@ impl Subscriber for JsonLines {
         line.0.push(b'}');
         (self.write)(level, &String::from_utf8_lossy(&line.0));
     }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
 }
 
 /// An object that is being written.
