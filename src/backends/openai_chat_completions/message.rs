@@ -252,7 +252,7 @@ impl<'a> Raiser<'a> {
 
     /// What the upstream may be given of a node's state.
     fn seal<'r>(&self, cx: &mut Cx, meta: &'r ir::Meta) -> Option<&'r ir::Sealed> {
-        let seal = meta.seal.as_deref()?;
+        let seal = meta.seal.as_deref().filter(|seal| !seal.is_note())?;
         if self.issuer.may_open(&seal.issuer) {
             return Some(seal);
         }
@@ -262,7 +262,7 @@ impl<'a> Raiser<'a> {
     }
 
     fn foreign_seal(&self, cx: &mut Cx, meta: &ir::Meta) {
-        if meta.seal.is_some() {
+        if meta.seal.as_ref().is_some_and(|seal| !seal.is_note()) {
             cx.report(&codes::REASONING_STATE_FOREIGN, meta.place, "", "the upstream has no place for it");
         }
     }

@@ -412,16 +412,16 @@ fn attach_foreign(
     history: &mut History,
 ) -> Option<Box<ir::Sealed>> {
     let seal = match seal {
-        Some(seal) if seal.issuer.dialect != ID => seal,
+        Some(seal) if seal.issuer.dialect != ID && !seal.is_note() => seal,
         own => return own,
     };
-    let has_it = |parts: &[ir::Part]| {
-        let mut before = parts.iter().rev().take_while(|part| !matches!(part, ir::Part::ToolCall(_)));
-        before.any(|part| part.meta().seal.as_ref() == Some(&seal))
+    let has_it = |parts: &mut [ir::Part]| {
+        let mut before = parts.iter_mut().rev().take_while(|part| !matches!(part, ir::Part::ToolCall(_)));
+        before.any(|part| part.meta_mut().seal.as_mut().is_some_and(|own| own.merge(&seal)))
     };
-    let is_assistant = |message: &&ir::Message| message.role == ir::Role::Assistant;
-    let mut earlier = history.messages.iter().rev().take_while(is_assistant);
-    if has_it(&message.parts) || earlier.any(|message| has_it(&message.parts)) {
+    let is_assistant = |message: &&mut ir::Message| message.role == ir::Role::Assistant;
+    let mut earlier = history.messages.iter_mut().rev().take_while(is_assistant);
+    if has_it(&mut message.parts) || earlier.any(|message| has_it(&mut message.parts)) {
         return None;
     }
     let text = take_unsealed(message, history);

@@ -272,6 +272,8 @@ pub(super) struct Teller {
     annotations: u64,
     images: u64,
     has_text_seal: bool,
+    /// What seals note of calls and texts, told together at the end: the words of a call are nothing to add fillers to.
+    notes: Option<ir::Sealed>,
     details: Details,
     losses: Losses,
 }
@@ -296,6 +298,7 @@ impl Teller {
             annotations: 0,
             images: 0,
             has_text_seal: false,
+            notes: None,
             details: Details::new(is_stream),
             losses: Losses::default(),
         }
@@ -484,6 +487,10 @@ impl Teller {
 
     /// Provider state of the block.
     pub(super) fn seal(&mut self, sealed: ir::Sealed, out: &mut dyn FnMut(Told)) {
+        if sealed.is_note() {
+            self.notes = Some(self.notes.take().map_or_else(|| sealed.clone(), |notes| notes.with_note(&sealed)));
+            return;
+        }
         match &mut self.block {
             Block::Reasoning { seal, .. } => *seal = Some(sealed),
             Block::Call(kind) => {
@@ -584,6 +591,9 @@ impl Teller {
     pub(super) fn finish(&mut self, finish: &ir::Finish, out: &mut dyn FnMut(Told)) -> &'static str {
         self.extensions(&finish.extensions);
         self.tell_details(out);
+        if let Some(notes) = self.notes.take().filter(|_| !self.has_text_seal) {
+            out((Delta { extra_content: Some(ExtraContent::new(&notes)), ..Delta::default() }, None));
+        }
         if let Some(detail) =
             finish.detail.as_ref().filter(|_| finish.reason == ir::Reason::Refusal && !self.has_refusal)
         {
