@@ -2,7 +2,7 @@
 import { after, before, describe, test } from "node:test";
 import { everyProvider, hostsOr, startGateway } from "./gateway.mjs";
 import { startClients } from "./scenarios/clients.mjs";
-import { scenarios } from "./scenarios/play.mjs";
+import { keepsAll, scenarios } from "./scenarios/play.mjs";
 import { hold } from "./scenarios/table.mjs";
 import { names, startUpstream } from "./upstream.mjs";
 
@@ -45,7 +45,7 @@ for (const host of hostsOr("workerd", "native")) {
       const rows = Object.entries(all).flatMap(([name, client]) =>
         names.map((dialect) => {
           const cells = Object.keys(scenarios).map((scenario) => seen[name]?.[`${dialect} ${scenario}`] ?? "NO");
-          return [name, dialect, ...cells, client.connect(gateway).keeps ? "all" : "what it keeps"];
+          return [name, dialect, ...cells, keepsAll(client.connect(gateway), dialect) ? "all" : "what it keeps"];
         }),
       );
       hold("SDKs", [head, ...rows]);
