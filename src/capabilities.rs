@@ -44,7 +44,7 @@ pub struct Capabilities {
     pub thinks_unasked: Option<bool>,
     /// Whether its thoughts come in words when nothing is said about it.
     pub shows_thoughts: Option<bool>,
-    /// Whether it wants the signatures of its calls back (Gemini's `thoughtSignature`).
+    /// Whether it wants what it thought before its calls back: Gemini's `thoughtSignature`, DeepSeek's `reasoning_content`.
     pub signatures: Option<bool>,
 
     /// Whether it takes temperature, `top_p`, `top_k` and penalties.
@@ -662,6 +662,9 @@ static TABLE: &[Row] = &[
         },
     ),
     row(&["o"], (3, 0), LAST, Capabilities { stops: Some(Taken::WithoutThought), ..UNKNOWN }),
+    // DeepSeek's guide to its thinking mode, and the like of Moonshot's: calls without their thoughts are refused.
+    all(&["deepseek"], Capabilities { signatures: Some(true), ..UNKNOWN }),
+    all(&["kimi"], Capabilities { signatures: Some(true), ..UNKNOWN }),
     row(&["o", "mini"], (3, 0), (4, 0), Capabilities { stops: Some(Taken::Always), ..UNKNOWN }),
     row(
         &["gpt"],

@@ -156,7 +156,7 @@ codes! {
     BUILTIN_TOOL_OPTIONS_LOST "builtin-tool-options-lost" Warn "An option of a hosted tool has no counterpart.";
     INSTRUCTION_MOVED "instruction-moved" Warn "Operator's words in mid-conversation were moved, or became the user's.";
     ROLE_DISTINCTION_LOST "role-distinction-lost" Note "System and developer, or a participant's name, are not told apart.";
-    TURN_INSERTED "turn-inserted" Warn "The upstream wants the user to speak first; an empty turn was put in front.";
+    TURN_INSERTED "turn-inserted" Warn "The upstream wants the user to speak first and last; a turn of the user's was put there.";
     PREFILL_UNSUPPORTED "prefill-unsupported" Deny "The upstream does not go on from a begun answer.";
     PREFILL_AS_HISTORY "prefill-as-history" Warn "The upstream takes a begun answer as history, and need not go on from it.";
     ASSISTANT_MEDIA_MOVED "assistant-media-moved" Warn "A picture that the model made is shown to it in the user's turn.";

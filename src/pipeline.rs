@@ -584,6 +584,13 @@ fn claim(request: &http::Request, path: &str) -> Result<(&'static dyn Frontend, 
     }
     let Some((frontend, _)) = of_method("POST") else {
         let frontend = frontends::of_path(path);
+        if path.ends_with("/responses/compact") {
+            let words = "conversations are not compacted here: send the whole one, or ask OpenAI itself";
+            return Err(Refused {
+                frontend,
+                error: Error::new(Kind::NotFound, words).with_code("compaction_unsupported"),
+            });
+        }
         let error = Error::new(Kind::NotFound, format!("there is nothing at {} {path}", request.method));
         return Err(Refused { frontend, error });
     };

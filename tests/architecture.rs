@@ -24,7 +24,7 @@ const ROOMS: &[Room] = &[
     ("conversation", &["context", "diagnostics", "ir"], "the history as strict upstreams want it"),
     (
         "conversations",
-        &["error", "http", "ir", "json"],
+        &["error", "http", "ir", "json", "sse"],
         "turns that are kept, in the words of the client that reads them",
     ),
     (

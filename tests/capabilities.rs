@@ -208,7 +208,7 @@ fn names_are_read_however_they_are_dressed() {
         "claude-up",
         "model",
         "gemini",
-        "deepseek-r1",
+        "qwen3-max",
         "my-claude-opus-5",
         "orca",
         "o",
@@ -436,9 +436,9 @@ fn claude_gets_of_the_rest_what_the_model_takes() {
 
     let mut begun = hello();
     begun.messages.push(message(ir::Role::Assistant, "Well,"));
-    assert_eq!(raise(CLAUDE, "claude-opus-4-6", &begun).1, ["prefill-unsupported"]);
+    assert_eq!(raise(CLAUDE, "claude-opus-4-6", &begun).1, ["turn-inserted"]);
     assert_eq!(raise(CLAUDE, "claude-opus-4-5", &begun).1, [""; 0]);
-    assert_eq!(raise(CLAUDE, "up-model", &begun).1, ["prefill-unsupported"]);
+    assert_eq!(raise(CLAUDE, "up-model", &begun).1, ["turn-inserted"]);
 
     let mut late = hello();
     late.messages.push(message(ir::Role::Developer, "Be brief."));

@@ -791,7 +791,8 @@ fn conversations_are_put_in_claudes_order() {
         &codes::TOOL_RESULT_REORDERED,
     ]);
     let sent = raise(&foreign([message(Role::User, [text("go on")]), message(Role::Assistant, [text("Once upon")])]));
-    sent.only(&[&codes::PREFILL_UNSUPPORTED]);
+    sent.only(&[&codes::TURN_INSERTED]);
+    assert_eq!(sent.body["messages"][2], json!({"role": "user", "content": "Continue."}));
     assert_eq!(raise(&foreign([])).body["messages"], json!([{"role": "user", "content": "."}]));
 }
 

@@ -541,7 +541,7 @@ fn whole_and_streamed_agree() {
     let stream = stream_of(&answer);
     let mut streamed = ir::collect(decode([stream.as_bytes()])).unwrap();
     for part in &mut streamed.parts {
-        if let Some(seal) = &mut part.meta_mut().seal {
+        if let Some(seal) = part.meta_mut().seal.as_mut().filter(|seal| !seal.is_note()) {
             **seal = any_api::envelope::open("openai-responses", &seal.payload).unwrap();
         }
     }

@@ -9,9 +9,11 @@
 //! what one key keeps, another cannot name.
 
 mod listing;
+mod replay;
 mod turn;
 
 pub use listing::{Page, list, removed};
+pub use replay::replay;
 pub use turn::{Turn, Wish, input, with_input};
 
 use sha2::{Digest, Sha256};

@@ -68,6 +68,8 @@ pub enum KeptAsk {
     Input,
     /// To forget it.
     Removal,
+    /// To stop making it.
+    Cancel,
 }
 
 /// Where a request goes.

@@ -32,6 +32,32 @@ pub struct Sealed {
     pub note: Option<Text>,
 }
 
+impl Sealed {
+    /// Whether it holds nothing but its note. Nothing of the model's mind is lost with it, only the exact words in which its
+    /// issuer's upstream would be told again what it said.
+    #[must_use]
+    pub fn is_note(&self) -> bool {
+        self.payload.is_empty()
+    }
+
+    /// This seal, with what `behind` notes of what came after it: for clients that keep one seal where there are two.
+    #[must_use]
+    pub fn with_note(&self, behind: &Self) -> Self {
+        let notes: Vec<&str> = [&self.note, &behind.note].into_iter().filter_map(|note| note.as_deref()).collect();
+        Self { note: Some(notes.join(" ").into()), ..self.clone() }
+    }
+
+    /// Takes in a copy of this seal that a client kept elsewhere, which may note more; `false` for another seal.
+    pub fn merge(&mut self, copy: &Self) -> bool {
+        let is_copy = self.issuer == copy.issuer && self.payload == copy.payload;
+        if is_copy && copy.note.as_ref().map_or(0, |note| note.len()) > self.note.as_ref().map_or(0, |note| note.len())
+        {
+            self.note.clone_from(&copy.note);
+        }
+        is_copy
+    }
+}
+
 /// Who made a [`Sealed`] value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Issuer {

@@ -45,28 +45,36 @@ impl Lookup {
     #[must_use]
     pub fn answer(self, found: Found) -> http::Response {
         match self.told(found) {
-            Ok(body) => dress(http::Response::json(200, body), &self.request_id),
+            Ok(response) => dress(response, &self.request_id),
             Err(error) => refuse(self.frontend, &error, &self.request_id),
         }
     }
 
-    fn told(&self, found: Found) -> Result<Vec<u8>> {
+    fn told(&self, found: Found) -> Result<http::Response> {
         let unknown = || {
             let message = format!("Response with id '{}' not found.", self.id);
             Error::new(Kind::NotFound, message).with_code("response_not_found")
         };
+        let json = |body| http::Response::json(200, body);
         let turn = found?.and_then(Turn::read).ok_or_else(unknown)?;
         match self.ask {
             KeptAsk::Answer => {
-                let streams = http::parameters(&self.query).any(|pair| pair == ("stream".into(), "true".into()));
-                if streams {
-                    let words = "only an answer that is made in the background can be streamed again";
-                    return Err(Error::invalid("stream", words));
+                let value = |name: &str| http::parameters(&self.query).find(|pair| pair.0 == name).map(|pair| pair.1);
+                if value("stream").as_deref() != Some("true") {
+                    return Ok(json(turn.response.as_str().as_bytes().to_vec()));
                 }
-                Ok(turn.response.as_str().as_bytes().to_vec())
+                let after = value("starting_after").map(|number| number.parse()).transpose();
+                let after = after.map_err(|_| Error::invalid("starting_after", "expected a number"))?;
+                let body = conversations::replay(&turn.response.value(), after);
+                let mut response = json(body);
+                response.headers.set("content-type", "text/event-stream; charset=utf-8");
+                response.headers.set("cache-control", "no-cache");
+                Ok(response)
             }
-            KeptAsk::Input => conversations::list(&turn, &Page::of(&self.query)?),
-            KeptAsk::Removal => Ok(conversations::removed(&self.id)),
+            KeptAsk::Input => conversations::list(&turn, &Page::of(&self.query)?).map(json),
+            KeptAsk::Removal => Ok(json(conversations::removed(&self.id))),
+            // What is kept is whole.
+            KeptAsk::Cancel => Err(Error::invalid("", "Cannot cancel a synchronous response.")),
         }
     }
 }

@@ -2,7 +2,7 @@
 import { after, describe, test } from "node:test";
 import { hostsOr, setStage } from "./gateway.mjs";
 import { startClients } from "./scenarios/clients.mjs";
-import { scenarios } from "./scenarios/play.mjs";
+import { keepsAll, scenarios } from "./scenarios/play.mjs";
 import { hold } from "./scenarios/table.mjs";
 import { names } from "./upstream.mjs";
 
@@ -36,7 +36,7 @@ for (const host of hostsOr("workerd", "native")) {
       const rows = Object.entries(all).flatMap(([name, client]) =>
         names.map((dialect) => {
           const cells = Object.keys(scenarios).map((scenario) => seen[name]?.[`${dialect} ${scenario}`] ?? "NO");
-          return [name, dialect, ...cells, client.connect(stage.gateway).keeps ? "all" : "what it keeps"];
+          return [name, dialect, ...cells, keepsAll(client.connect(stage.gateway), dialect) ? "all" : "what it keeps"];
         }),
       );
       hold("SDKs", [head, ...rows]);

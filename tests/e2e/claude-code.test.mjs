@@ -165,7 +165,7 @@ for (const host of hostsOr("workerd", "native")) {
           assert.equal(answers.length, 6);
           assert.equal(textOf(answers.at(-1)), DONE);
           const records = since(start);
-          assert.deepEqual(losses(records, dialect), []);
+          assert.deepEqual(losses(records, dialect, "unthought"), []);
           const { system, turns } = records.at(-1).heard;
           assert.match(system.join("\n"), /^x-attribution: a client of our own\n+You are an agent\. 你好\.$/);
           const shown = turns.flatMap((turn) => [...turn.images, ...turn.results.flatMap((result) => result.images ?? [])]);
@@ -185,7 +185,7 @@ for (const host of hostsOr("workerd", "native")) {
         const talk = session(stage.gateway.url, model, { thinking: { type: "adaptive" } });
         const answers = await talk.play("sealed");
         assert.equal(textOf(answers.at(-1)), DONE);
-        assert.deepEqual(losses(since(from), dialect), []);
+        assert.deepEqual(losses(since(from), dialect, "unthought"), []);
       });
 
       scenario("a stream that is cut", async () => {

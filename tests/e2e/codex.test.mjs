@@ -79,7 +79,7 @@ for (const host of hostsOr("workerd", "native")) {
                 assert.deepEqual([done.code, done.text], [0, DONE], told(done));
                 for (const record of records()) assert.equal(record.complaint, undefined);
                 check(work, records(), name);
-                assert.deepEqual(losses(records(), name), []);
+                assert.deepEqual(losses(records(), name, "ids"), []);
                 (seen[name] ??= {})[title] = "yes";
               }),
             );

@@ -114,6 +114,11 @@ for (const host of hostsOr("workerd", "native")) {
       await make({ model: "chat.main", previous_response_id: streamed.id, input: "and again" });
       assert.deepEqual(said(), ["user: hello", `assistant: ${HELLO}`, "user: hello again", `assistant: ${HELLO}`, "user: and again"]);
       const kept = await sdk().responses.retrieve(whole.id);
+      const events = [];
+      for await (const event of await sdk().responses.retrieve(whole.id, { stream: true })) events.push(event);
+      assert.deepEqual(events.map((event) => event.sequence_number), [...events.keys()]);
+      assert.deepEqual(events.at(-1).response.output, kept.output);
+      assert.equal(events.filter((event) => event.type === "response.output_text.delta").map((event) => event.delta).join(""), kept.output_text);
       assert.deepEqual([kept.id, kept.status, kept.output_text, kept.model], [whole.id, "completed", HELLO, "claude.main"]);
       if (host === "native") assert.equal(statSync(join(folder, "store.sqlite")).mode & 0o77, 0);
     });

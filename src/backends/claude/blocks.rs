@@ -267,7 +267,7 @@ impl<'a> Writer<'a> {
     pub(super) fn write(&self, cx: &mut Cx, part: &'a ir::Part, out: &mut Vec<Block<'a>>) {
         let meta = part.meta();
         cx.report_extensions(&meta.extensions, meta.place, ID);
-        if !matches!(part, ir::Part::Reasoning(_)) && meta.seal.is_some() {
+        if !matches!(part, ir::Part::Reasoning(_)) && meta.seal.as_ref().is_some_and(|seal| !seal.is_note()) {
             let what = "a signature that Claude has no place for";
             cx.report(&codes::REASONING_STATE_FOREIGN, meta.place, "", what);
         }

@@ -145,7 +145,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
     let writer = Writer { names: &names, ids: &ids, issuer: &issuer };
     let mut messages = write_turns(cx, &turns, &writer);
     drop_unfinished(cx, &history, &mut messages);
-    report_prefill(cx, &history, &messages, takes.prefill);
+    end_with_user(cx, &history, &mut messages, takes.prefill);
     let mut messages = user_first(cx, &history, messages);
 
     let asked_tools = tools;
@@ -316,8 +316,9 @@ fn is_thought(block: &Block<'_>) -> bool {
 }
 
 /// A begun answer goes on only with models that take it; where that is not known, with Claude's own clients, who know. A
-/// turn that a hosted tool's work ends is none: the API goes on from it by itself.
-fn report_prefill(cx: &mut Cx, history: &[ir::Message], written: &[WireMessage<'_>], takes: Option<bool>) {
+/// turn that a hosted tool's work ends is none: the API goes on from it by itself. Nor is one of a client in whose dialect
+/// nobody begins an answer: it is what came before its stream was cut, and the user asks for the rest.
+fn end_with_user(cx: &mut Cx, history: &[ir::Message], written: &mut Vec<WireMessage<'_>>, takes: Option<bool>) {
     let Some(last) = history.last().filter(|_| written.last().is_some_and(|last| last.role == "assistant")) else {
         return;
     };
@@ -326,10 +327,19 @@ fn report_prefill(cx: &mut Cx, history: &[ir::Message], written: &[WireMessage<'
         Some(false) => !matches!(last.parts.last(), Some(ir::Part::Opaque(_))),
         None => last.extensions.get(ID, marks::ASSISTANT_EDGE).is_none(),
     };
-    if is_begun {
-        let what = "the conversation ends with the assistant's words";
-        cx.report(&codes::PREFILL_UNSUPPORTED, last.place, "", what);
+    if !is_begun {
+        return;
     }
+    // The dialects whose clients begin answers mark the message that may be one.
+    if last.extensions.is_empty() {
+        let what = "the conversation ends with the assistant's words: the user asks for more";
+        cx.report(&codes::TURN_INSERTED, last.place, "", what);
+        let content = Content::Plain(Cow::Owned(ir::Text::constant("Continue.")));
+        written.push(WireMessage { role: "user", content, rest: ir::Written::default() });
+        return;
+    }
+    let what = "the conversation ends with the assistant's words";
+    cx.report(&codes::PREFILL_UNSUPPORTED, last.place, "", what);
 }
 
 /// The user has to speak first, as the API's reference has it; but it takes what Claude's own clients send.

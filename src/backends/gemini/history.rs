@@ -190,7 +190,7 @@ impl<'a> History<'a> {
 
     /// The signature of a node, if this upstream wrote it.
     fn signature<'t>(&self, cx: &mut Cx, meta: &'t ir::Meta) -> Option<&'t str> {
-        let seal = meta.seal.as_ref()?;
+        let seal = meta.seal.as_ref().filter(|seal| !seal.is_note())?;
         if self.issuer.may_open(&seal.issuer) {
             return Some(seal.payload.as_str());
         }

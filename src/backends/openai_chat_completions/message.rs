@@ -70,6 +70,20 @@ impl<'a> Raiser<'a> {
         out
     }
 
+    /// Whether a call of the history lacks the thoughts that led to it, which some upstreams want to read again as long as
+    /// they think. Each such call gets the field with nothing in it: hosts of such models that know no switch look for that.
+    pub(super) fn lack_thoughts(messages: &mut [Message<'_>]) -> bool {
+        let mut out = false;
+        for message in messages.iter_mut().filter(|message| !message.tool_calls.is_empty()) {
+            let is_thought = message.reasoning.is_some() || !message.reasoning_details.is_empty();
+            if message.reasoning_content.is_none() && !is_thought {
+                message.reasoning_content = Some(String::new());
+                out = true;
+            }
+        }
+        out
+    }
+
     fn instructions<'r>(&self, cx: &mut Cx, instructions: &'r [ir::Instruction], out: &mut Vec<Message<'r>>) {
         for instruction in instructions {
             let ir::Instruction { role, text, meta } = instruction;
@@ -252,7 +266,7 @@ impl<'a> Raiser<'a> {
 
     /// What the upstream may be given of a node's state.
     fn seal<'r>(&self, cx: &mut Cx, meta: &'r ir::Meta) -> Option<&'r ir::Sealed> {
-        let seal = meta.seal.as_deref()?;
+        let seal = meta.seal.as_deref().filter(|seal| !seal.is_note())?;
         if self.issuer.may_open(&seal.issuer) {
             return Some(seal);
         }
@@ -262,7 +276,7 @@ impl<'a> Raiser<'a> {
     }
 
     fn foreign_seal(&self, cx: &mut Cx, meta: &ir::Meta) {
-        if meta.seal.is_some() {
+        if meta.seal.as_ref().is_some_and(|seal| !seal.is_note()) {
             cx.report(&codes::REASONING_STATE_FOREIGN, meta.place, "", "the upstream has no place for it");
         }
     }

@@ -60,6 +60,8 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_effort: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<Thinking>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     verbosity: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
@@ -103,6 +105,12 @@ impl StreamOptions<'_> {
     fn is_empty(&self) -> bool {
         self.include_usage.is_none() && self.rest.is_empty()
     }
+}
+
+/// How DeepSeek, Moonshot and Z.ai switch thinking off.
+#[derive(Serialize)]
+struct Thinking {
+    r#type: &'static str,
 }
 
 #[derive(Serialize)]
@@ -259,7 +267,8 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
     let raiser = Raiser::new(target, &names, customs);
     let turns = message::turns(cx, messages);
     conversation::report_prefill(cx, messages, |last| noted(LAST_FORM, &last.extensions).is_some());
-    let messages = raiser.messages(cx, instructions, &turns);
+    let mut messages = raiser.messages(cx, instructions, &turns);
+    let lacks_thoughts = takes.signatures == Some(true) && Raiser::lack_thoughts(&mut messages);
     let raised = Tools::new(cx, tools, &names, customs);
     let (tool_choice, function_call) = choose(cx, tool_choice.as_ref(), tools, &raised, &names, customs, extensions);
     let is_streamed = *delivery == ir::Delivery::Stream;
@@ -271,6 +280,12 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
     let has_tools = !raised.tools.is_empty() || !raised.functions.is_empty();
     let top_k = top_k(cx, sampling.top_k, extensions);
     let effort = reasoning_effort(cx, reasoning, extensions, takes, has_tools);
+    let is_silenced = lacks_thoughts && extensions.get(ID, "thinking").is_none();
+    if is_silenced {
+        let what = "calls of the history lack the thoughts that led to them: thinking is off";
+        cx.report_setting(&codes::REASONING_STATE_MISSING, ir::Setting::Reasoning, what);
+    }
+    let effort = effort.filter(|_| !is_silenced);
     let thinks = takes.thinks(effort);
     let is_sampled = takes.sampling.unwrap_or(Taken::Always).holds(thinks);
     let has_stops = takes.stops.unwrap_or(Taken::Always).holds(thinks);
@@ -295,6 +310,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
         logprobs: logprobs.map(|_| true),
         top_logprobs: logprobs.filter(|top| *top > 0 || noted(TOP_LOGPROBS_FORM, extensions).is_some()),
         reasoning_effort: effort.map(effort::name),
+        thinking: is_silenced.then_some(Thinking { r#type: "disabled" }),
         verbosity: output.verbosity.as_deref(),
         tools: raised.tools,
         tool_choice,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::DIALECT;
+use super::{DIALECT, hints};
 use crate::backends::Memo;
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
@@ -224,6 +224,15 @@ fn push(name: impl Into<ir::Text>, raw: &str, out: &mut ir::Extensions) {
     }
 }
 
+/// What a hint calls an item of a kind; others need none.
+fn hint_kind(kind: Kind) -> Option<hints::Kind> {
+    match kind {
+        Kind::Content => Some(hints::Kind::Message),
+        Kind::Call(_) => Some(hints::Kind::Call),
+        Kind::Reasoning | Kind::Other => None,
+    }
+}
+
 /// The index of the piece that stands at `at` at the item's end, of which those of `told` were streamed.
 fn place(told: &[u64], at: u64) -> u64 {
     let known = usize::try_from(at).ok().and_then(|at| told.get(at)).copied();
@@ -274,6 +283,16 @@ struct Item {
     /// A part that only this dialect understands was among its content.
     has_opaque: bool,
     is_done: bool,
+    /// A seal's note has its id.
+    is_noted: bool,
+}
+
+/// Thoughts that are whole: their seal waits for the item that they led to, so that its note can name that.
+#[derive(Clone, Debug)]
+struct Held {
+    index: u64,
+    payload: ir::Text,
+    id: Option<ir::Text>,
 }
 
 /// Puts an answer together from what arrives of it, and says each thing once. Items are known by their place in the
@@ -285,6 +304,9 @@ pub(super) struct Reader {
     /// The piece whose block is open.
     open: Option<(u64, Piece)>,
     has_refusal: bool,
+    held: Option<Held>,
+    /// Thoughts were sealed.
+    has_state: bool,
     /// What only this dialect understands of the answer's beginning.
     told: ir::Extensions,
 }
@@ -292,7 +314,8 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(memo: &Memo) -> Self {
         let told = ir::Extensions::default();
-        Self { memo: memo.clone(), items: BTreeMap::new(), open: None, has_refusal: false, told }
+        let (open, held) = (None, None);
+        Self { memo: memo.clone(), items: BTreeMap::new(), open, has_refusal: false, held, has_state: false, told }
     }
 
     /// The answer begins; only the first time counts.
@@ -330,14 +353,11 @@ impl Reader {
         let text = |text: &str| (!text.is_empty()).then(|| ir::Text::from(text));
         let phase: Option<Str<'_>> = tag.phase.and_then(|raw| json::read(raw.get()).ok());
         let id = tag.id.as_deref().and_then(text);
-        let item = Item {
-            kind,
-            id,
-            phase: phase.as_deref().and_then(text),
-            pieces: Vec::new(),
-            has_opaque: false,
-            is_done: false,
-        };
+        let phase = phase.as_deref().and_then(text);
+        let hint = hint_kind(kind).and_then(|kind| hints::hint(kind, true, id.as_deref(), phase.as_deref()));
+        let is_noted = self.settle(hint.as_deref(), out) && hint.is_some();
+        let (pieces, has_opaque, is_done) = (Vec::new(), false, false);
+        let item = Item { kind, id, phase, pieces, has_opaque, is_done, is_noted };
         self.items.insert(index, item);
         if let Kind::Call(kind) = kind {
             let call: CallRead<'_> = json::read(raw.get()).map_err(|error| unreadable(&error))?;
@@ -390,6 +410,28 @@ impl Reader {
         }
     }
 
+    /// Seals the thoughts that wait for that; `next` is the hint of what they led to.
+    fn settle(&mut self, next: Option<&str>, out: &mut ir::Emitter) -> bool {
+        let Some(Held { index, payload, id }) = self.held.take() else { return false };
+        let words: Vec<&str> = [id.as_deref(), next].into_iter().flatten().collect();
+        // The id goes with the seal: no other dialect's client has a place for it.
+        let note = (!words.is_empty()).then(|| words.join(" ").into());
+        out.seal(ir::Sealed { note, ..self.memo.seal(payload) });
+        self.has_state = true;
+        self.close(index, out);
+        true
+    }
+
+    /// What clients of other dialects have to keep of an item that no seal's note names yet. Of a plain message, without
+    /// thoughts and without a phase, nobody misses anything.
+    fn note(&self, index: u64) -> Option<ir::Sealed> {
+        let item = self.items.get(&index).filter(|item| !item.is_noted)?;
+        let is_plain = item.kind == Kind::Content && !self.has_state && item.phase.is_none();
+        let kind = hint_kind(item.kind).filter(|_| !is_plain)?;
+        let hint = hints::hint(kind, self.has_state, item.id.as_deref(), item.phase.as_deref())?;
+        Some(self.memo.noted_seal("", hint))
+    }
+
     fn meta(&self, index: u64) -> ir::Meta {
         let mut meta = ir::Meta::default();
         let Some(item) = self.items.get(&index) else { return meta };
@@ -422,6 +464,7 @@ impl Reader {
             pieces: Vec::new(),
             has_opaque: false,
             is_done: false,
+            is_noted: false,
         });
     }
 
@@ -442,6 +485,7 @@ impl Reader {
         if self.open == Some((index, piece)) {
             return;
         }
+        self.settle(None, out);
         let mut meta = self.meta(index);
         for field in extensions.fields() {
             meta.extensions.push(DIALECT, field.clone());
@@ -609,6 +653,9 @@ impl Reader {
                     ir::CallKind::Custom => &call.input,
                 };
                 self.call_whole(index, arguments.as_deref().unwrap_or_default(), out);
+                if let Some(note) = self.note(index) {
+                    out.call_seal(index, note);
+                }
                 out.call_close(index);
                 Ok(())
             }
@@ -640,6 +687,9 @@ impl Reader {
         for (at, raw) in (0..).zip(message.content.unwrap_or_default()) {
             self.part(index, place(&told, at), None, raw, std::mem::take(&mut extensions), out)?;
         }
+        if let Some(note) = self.note(index).filter(|_| self.open.is_some_and(|(other, _)| other == index)) {
+            out.seal(note);
+        }
         self.close(index, out);
         let item = self.items.get_mut(&index).filter(|item| item.pieces.is_empty() && !item.has_opaque);
         if item.is_some() {
@@ -670,19 +720,18 @@ impl Reader {
             self.open = None;
             self.open(index, Piece::Thought(ir::ReasoningForm::Summary, u64::MAX), extensions, out);
         }
-        if let Some(payload) = seal {
-            // The id goes with the seal: no other dialect's client has a place for it.
-            let id = item.id.as_deref().filter(|id| !id.is_empty());
-            out.seal(match id {
-                Some(id) => self.memo.noted_seal(payload, id),
-                None => self.memo.seal(payload),
-            });
+        match seal {
+            Some(payload) => {
+                let id = item.id.as_deref().filter(|id| !id.is_empty()).map(ir::Text::from);
+                self.held = Some(Held { index, payload: payload.into(), id });
+            }
+            None => self.close(index, out),
         }
-        self.close(index, out);
         Ok(())
     }
 
     fn opaque(&mut self, index: u64, raw: &RawValue, out: &mut ir::Emitter) {
+        self.settle(None, out);
         self.open = None;
         let tag: Tag<'_> = json::read(raw.get()).unwrap_or_default();
         let Some(kind) = tag.kind.as_deref().filter(|kind| !kind.is_empty()) else {
@@ -734,6 +783,7 @@ impl Reader {
                 return;
             }
         }
+        self.settle(None, out);
         out.usage(response.usage());
         let mut finish = response.finish(out.has_tool_call(), self.has_refusal);
         finish.extensions = response.told_late(&self.told);

@@ -6,6 +6,7 @@ use base64::Engine;
 use serde::Serialize;
 
 use super::DIALECT;
+use super::hints::{self, Kind, Pending};
 use crate::backends::Names;
 use crate::context::Cx;
 use crate::conversation;
@@ -26,17 +27,17 @@ const MAX_BREAKPOINTS: usize = 4;
 pub(super) enum Item<'a> {
     Message {
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a ir::Text>,
+        id: Option<&'a str>,
         role: &'static str,
         content: Words<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        phase: Option<&'a ir::Text>,
+        phase: Option<&'a str>,
         #[serde(flatten)]
         extensions: ir::Written<'a>,
     },
     Reasoning {
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a ir::Text>,
+        id: Option<&'a str>,
         summary: Vec<Content<'a>>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         content: Vec<Content<'a>>,
@@ -47,7 +48,7 @@ pub(super) enum Item<'a> {
     },
     FunctionCall {
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a ir::Text>,
+        id: Option<&'a str>,
         call_id: Cow<'a, str>,
         name: ir::Text,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,7 +59,7 @@ pub(super) enum Item<'a> {
     },
     CustomToolCall {
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a ir::Text>,
+        id: Option<&'a str>,
         call_id: Cow<'a, str>,
         name: ir::Text,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +82,7 @@ pub(super) enum Item<'a> {
     },
     ImageGenerationCall {
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a ir::Text>,
+        id: Option<&'a str>,
         result: &'a ir::Text,
         #[serde(flatten)]
         extensions: ir::Written<'a>,
@@ -118,11 +119,14 @@ pub(super) struct Raiser<'a> {
     marks_over: usize,
     /// Ids of the calls of custom tools, whose results are of another kind.
     customs: Vec<&'a ir::Text>,
+    /// What seals said of the items of the turn at hand.
+    pending: Pending<'a>,
 }
 
 impl<'a> Raiser<'a> {
     pub(super) fn new(names: &'a Names, issuer: ir::Issuer, is_own: bool, takes_marks: bool) -> Self {
-        Self { items: Vec::new(), names, issuer, is_own, takes_marks, marks_over: 0, customs: Vec::new() }
+        let (items, customs, pending) = (Vec::new(), Vec::new(), Pending::default());
+        Self { items, names, issuer, is_own, takes_marks, marks_over: 0, customs, pending }
     }
 
     /// The text for the field `instructions`, and the rest as items.
@@ -189,6 +193,9 @@ impl<'a> Raiser<'a> {
     }
 
     fn turn(&mut self, cx: &mut Cx, turn: &Turn<'a>) {
+        if turn.role != ir::Role::Assistant {
+            self.pending = Pending::default();
+        }
         cx.report_extensions(&turn.message.extensions, turn.message.place, DIALECT);
         if turn.name.is_some() {
             let what = "participants have no names in this dialect";
@@ -232,16 +239,18 @@ impl<'a> Raiser<'a> {
 
     fn message(&mut self, role: ir::Role, meta: &'a ir::Meta, content: Vec<Content<'a>>, extensions: ir::Written<'a>) {
         let item = meta.item.as_ref().filter(|_| role != ir::Role::User);
+        let hint = if role == ir::Role::Assistant { self.pending.take(Kind::Message) } else { None };
         let role = match role {
             ir::Role::User => "user",
             ir::Role::Assistant => "assistant",
             ir::Role::System => "system",
             ir::Role::Developer => "developer",
         };
-        let id = item.and_then(|item| item.id.as_ref());
+        let id = item.and_then(|item| item.id.as_deref()).or(hint.and_then(|hint| hint.id));
         // A client of the dialect said it; then it stands among the extensions.
         let is_said = meta.extensions.get(DIALECT, words::ITEM_PHASE).is_some();
-        let phase = item.and_then(|item| item.phase.as_ref()).filter(|_| !is_said);
+        let phase = item.and_then(|item| item.phase.as_deref()).or(hint.and_then(|hint| hint.phase));
+        let phase = phase.filter(|_| !is_said);
         let content = match <[Content<'a>; 1]>::try_from(content) {
             // An output message, which an id tells, has a list.
             Ok([content]) => match plain(&content).filter(|_| id.is_none()) {
@@ -407,7 +416,7 @@ impl<'a> Raiser<'a> {
 
     fn generated(&mut self, media: &'a ir::Media) {
         if let ir::MediaSource::Inline(result) = &media.source {
-            let id = media.meta.item.as_ref().and_then(|item| item.id.as_ref());
+            let id = media.meta.item.as_ref().and_then(|item| item.id.as_deref());
             let extensions = media.meta.extensions.written(DIALECT, "");
             self.items.push(Item::ImageGenerationCall { id, result, extensions });
         }
@@ -416,7 +425,7 @@ impl<'a> Raiser<'a> {
     /// Whether the upstream may be given a seal; reports where it may not.
     fn may_send(&self, cx: &mut Cx, seal: &ir::Sealed, meta: &ir::Meta) -> bool {
         let may = self.issuer.may_open(&seal.issuer);
-        if !may {
+        if !may && !seal.is_note() {
             let what = format!("sealed by {}", seal.issuer.dialect);
             cx.report(&codes::REASONING_STATE_FOREIGN, meta.place, "", what);
         }
@@ -426,9 +435,13 @@ impl<'a> Raiser<'a> {
     /// Another dialect's client may have carried our reasoning on a text or a call: it stands before it here.
     fn seal_before(&mut self, cx: &mut Cx, meta: &'a ir::Meta) {
         let Some(seal) = &meta.seal else { return };
-        if self.may_send(cx, seal, meta) {
+        if !self.may_send(cx, seal, meta) {
+            return;
+        }
+        self.pending.note(seal);
+        if !seal.is_note() {
             self.items.push(Item::Reasoning {
-                id: seal.note.as_ref(),
+                id: seal.note.as_deref().and_then(hints::own_id),
                 summary: Vec::new(),
                 content: Vec::new(),
                 encrypted_content: Some(&seal.payload),
@@ -448,7 +461,7 @@ impl<'a> Raiser<'a> {
             if let Some(seal) = &part.meta.seal {
                 is_foreign |= !self.may_send(cx, seal, &part.meta);
                 encrypted_content = Some(&seal.payload);
-                noted = seal.note.as_ref();
+                noted = Some(&**seal);
             }
             self.lost_mark(cx, &part.meta);
             // A piece without words stands for an item without pieces.
@@ -462,11 +475,15 @@ impl<'a> Raiser<'a> {
         if is_foreign {
             return;
         }
-        let id = first.meta().item.as_ref().and_then(|item| item.id.as_ref()).or(noted);
+        let own_id = noted.and_then(|seal| hints::own_id(seal.note.as_deref()?));
+        let id = first.meta().item.as_ref().and_then(|item| item.id.as_deref()).or(own_id);
         if encrypted_content.is_none() && !(self.is_own && (id.is_some() || !content.is_empty())) {
             let what = "thoughts without their sealed state are of no use to the upstream";
             cx.report(&codes::REASONING_DROPPED, first.meta().place, "", what);
             return;
+        }
+        if let Some(seal) = noted {
+            self.pending.note(seal);
         }
         let extensions = first.meta().extensions.written(DIALECT, "");
         self.items.push(Item::Reasoning { id, summary, content, encrypted_content, extensions });
@@ -480,7 +497,8 @@ impl<'a> Raiser<'a> {
         if *call_id != **id {
             cx.report(&codes::TOOL_ID_REWRITTEN, meta.place, "", format!("{id} is sent as {call_id}"));
         }
-        let id = meta.item.as_ref().and_then(|item| item.id.as_ref());
+        let hint = self.pending.take(Kind::Call);
+        let id = meta.item.as_ref().and_then(|item| item.id.as_deref()).or(hint.and_then(|hint| hint.id));
         let name = self.names.sent(name, namespace.as_ref());
         let namespace = namespace.as_ref();
         let extensions = meta.extensions.written(DIALECT, "");

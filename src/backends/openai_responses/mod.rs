@@ -2,6 +2,7 @@
 
 mod answer;
 mod decoder;
+mod hints;
 mod input;
 mod request;
 mod tools;

@@ -106,7 +106,12 @@ pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<
 fn blocks<'a>(asked: &Asked, part: &'a ir::Part, out: &mut Vec<Block<'a>>, losses: &mut Losses) {
     let meta = part.meta();
     let rest = meta.extensions.written(ID, "");
-    let seal = meta.seal.as_deref();
+    let has_thoughts =
+        || out.iter().any(|block| matches!(block, Block::Thinking { .. } | Block::RedactedThinking { .. }));
+    let seal = meta.seal.as_deref().filter(|seal| !seal.is_note() || has_thoughts());
+    if seal.is_none() && meta.seal.is_some() {
+        lose_note(losses);
+    }
     match part {
         ir::Part::Text(part) => {
             let place = out.len();
@@ -204,6 +209,11 @@ pub(super) fn lose_thoughts(losses: &mut Losses) {
     losses.add(&codes::REASONING_HIDDEN, "", "the client asked not to see thoughts");
 }
 
+/// How the upstream would be told again what it said. It takes a block that only clients expect who asked for thoughts.
+pub(super) fn lose_note(losses: &mut Losses) {
+    losses.add(&codes::ANSWER_DETAIL_LOST, "", "the upstream's own id or phase of an item has no place");
+}
+
 /// What the end cannot say.
 pub(super) fn lose_end(finish: &ir::Finish, said: Said, losses: &mut Losses) {
     losses.extensions(&finish.extensions, ID);
@@ -235,6 +245,8 @@ pub(super) struct Said {
     pub(super) refusal: bool,
     /// A call.
     pub(super) call: bool,
+    /// Thoughts, or what stands for them.
+    pub(super) thought: bool,
 }
 
 impl Said {
@@ -242,6 +254,7 @@ impl Said {
         Self {
             refusal: parts.iter().any(|part| matches!(part, ir::Part::Refusal(_))),
             call: parts.iter().any(|part| matches!(part, ir::Part::ToolCall(_))),
+            thought: parts.iter().any(|part| matches!(part, ir::Part::Reasoning(_))),
         }
     }
 }

@@ -173,6 +173,7 @@ impl ClaudeEncoder {
                 self.start_block(Block::Text { text: "".into(), citations: Vec::new(), rest }, out);
             }
             ir::Open::Reasoning { .. } => {
+                self.said.thought = true;
                 self.start_block(Block::Thinking { thinking: "", signature: "".into(), rest }, out);
             }
             ir::Open::ToolCall { id, name, .. } => {
@@ -257,6 +258,7 @@ impl ClaudeEncoder {
     fn seal(&mut self, seal: ir::Sealed, out: &mut Vec<u8>) {
         match &self.block {
             Some(ir::Open::Reasoning { form: ir::ReasoningForm::Redacted, meta }) => {
+                self.said.thought = true;
                 let data = envelope::wrap(&seal);
                 let rest = meta.extensions.written(ID, "");
                 self.start_block(Block::RedactedThinking { data: data.as_str().into(), rest }, out);
@@ -305,7 +307,10 @@ impl ClaudeEncoder {
     }
 
     fn carry(&mut self, owner: &Owner, seal: Option<ir::Sealed>, out: &mut Vec<u8>) {
-        if let Some(seal) = seal {
+        let Some(seal) = seal else { return };
+        if seal.is_note() && !self.said.thought {
+            response::lose_note(&mut self.losses);
+        } else {
             let data = slots::carry(owner, &seal).into();
             self.whole_block(Block::RedactedThinking { data, rest: ir::Written::default() }, out);
         }

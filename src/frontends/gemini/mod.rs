@@ -5,6 +5,7 @@ mod places;
 mod request;
 mod response;
 mod stream;
+mod thoughts;
 
 use crate::context::Cx;
 use crate::dialects::gemini::{ID, status_word};

@@ -2,12 +2,13 @@
 
 use serde_json::value::RawValue;
 
+use super::thoughts;
 use crate::context::Cx;
 use crate::diagnostics::codes;
 use crate::dialects::gemini::read::{self, Content, FunctionCall, FunctionResponse, Number, Part, Word};
 use crate::dialects::gemini::{
-    ID, MODE_NUMBERS, NOTE_ENTRY, NOTE_ID, NOTE_LABELS, NOTE_LAST, NOTE_LEVEL, NOTE_MODE, NOTE_NATIVE, NOTE_RESPONSE,
-    NOTE_SCHEMA, as_response_object, spelling,
+    ID, MODE_NUMBERS, NOTE_ENTRY, NOTE_ID, NOTE_LABELS, NOTE_LAST, NOTE_LEVEL, NOTE_MODE, NOTE_RESPONSE, NOTE_SCHEMA,
+    as_response_object, spelling,
 };
 use crate::envelope;
 use crate::error::Result;
@@ -292,14 +293,14 @@ fn part(cx: &mut Cx, part: Part<'_>, message: &mut ir::Message, history: &mut Hi
         cx.report_here(&codes::REASONING_STATE_FOREIGN, "thoughtSignature", "nobody can read it");
     }
     if part.thought == Some(true) && is_model && part.call.is_none() && part.inline.is_none() {
-        thought(cx, &part, seal, message, history);
+        thoughts::thought(cx, &part, seal, message, &mut history.messages);
         return Ok(());
     }
     let mut out = if let Some(call) = &part.call {
         if !is_model {
             return Err(cx.invalid("functionCall", "only the model calls functions"));
         }
-        let seal = attach_foreign(seal.clone(), message, history);
+        let seal = thoughts::attach_foreign(seal.clone(), message, &mut history.messages);
         let mut call = cx.at("functionCall", |cx| function_call(cx, call, &part, history))?;
         call.meta.seal = seal;
         message.parts.push(ir::Part::ToolCall(call));
@@ -343,93 +344,6 @@ fn part(cx: &mut Cx, part: Part<'_>, message: &mut ir::Message, history: &mut Hi
     out.meta_mut().seal = seal;
     message.parts.push(out);
     Ok(())
-}
-
-/// A thought. Our own streams tell a thought in pieces and its signature behind them, and clients keep the pieces as they
-/// came, each as a content of its own even: where the signature is an envelope, the pieces are one thought again, as its
-/// issuer wants it back. Gemini's own signatures stay on the part that they came on.
-fn thought(
-    cx: &mut Cx,
-    part: &Part<'_>,
-    seal: Option<Box<ir::Sealed>>,
-    message: &mut ir::Message,
-    history: &mut History,
-) {
-    let text = cx.optional_text(part.text.as_ref()).unwrap_or_default();
-    let is_bare = seal.as_ref().is_none_or(|seal| seal.issuer.dialect == ID);
-    if text.is_empty() && seal.is_none() {
-        return;
-    }
-    let mut meta = read::meta(&cx.body(), part, cx.here());
-    meta.seal = seal;
-    let mut form = ir::ReasoningForm::Summary;
-    let text = if is_bare {
-        spelling(NOTE_NATIVE, ir::Json::of(&true), &mut meta.extensions);
-        text
-    } else {
-        let before = take_unsealed(message, history);
-        if text.is_empty() && before.is_empty() {
-            form = ir::ReasoningForm::Redacted;
-        }
-        if before.is_empty() { text } else { format!("{before}{text}").into() }
-    };
-    message.parts.push(ir::Part::Reasoning(ir::Reasoning { text, form, meta }));
-}
-
-/// Takes the thoughts without a seal right before where we are, and gives their words.
-fn take_unsealed(message: &mut ir::Message, history: &mut History) -> String {
-    fn take(parts: &mut smallvec::SmallVec<[ir::Part; 1]>, out: &mut Vec<ir::Text>) {
-        while let Some(ir::Part::Reasoning(reasoning)) = parts.last() {
-            if reasoning.meta.seal.is_some() {
-                return;
-            }
-            out.push(reasoning.text.clone());
-            parts.pop();
-        }
-    }
-    let mut out = Vec::new();
-    take(&mut message.parts, &mut out);
-    while message.parts.is_empty() {
-        let Some(last) = history.messages.last_mut().filter(|last| last.role == ir::Role::Assistant) else { break };
-        let before = out.len();
-        take(&mut last.parts, &mut out);
-        let is_empty = last.parts.is_empty();
-        if is_empty {
-            history.messages.pop();
-        }
-        if !is_empty || out.len() == before {
-            break;
-        }
-    }
-    out.iter().rev().map(ir::Text::as_str).collect()
-}
-
-/// The seal of a call as it belongs to the call. Another dialect's seals belong to thoughts; our answers put them on the
-/// call behind the thought, too, since some clients keep calls alone. Then the thought gets it back.
-fn attach_foreign(
-    seal: Option<Box<ir::Sealed>>,
-    message: &mut ir::Message,
-    history: &mut History,
-) -> Option<Box<ir::Sealed>> {
-    let seal = match seal {
-        Some(seal) if seal.issuer.dialect != ID => seal,
-        own => return own,
-    };
-    let has_it = |parts: &[ir::Part]| {
-        let mut before = parts.iter().rev().take_while(|part| !matches!(part, ir::Part::ToolCall(_)));
-        before.any(|part| part.meta().seal.as_ref() == Some(&seal))
-    };
-    let is_assistant = |message: &&ir::Message| message.role == ir::Role::Assistant;
-    let mut earlier = history.messages.iter().rev().take_while(is_assistant);
-    if has_it(&message.parts) || earlier.any(|message| has_it(&message.parts)) {
-        return None;
-    }
-    let text = take_unsealed(message, history);
-    let mut meta = ir::Meta::at(message.place);
-    meta.seal = Some(seal);
-    let reasoning = ir::Reasoning { text: text.into(), form: ir::ReasoningForm::Summary, meta };
-    message.parts.push(ir::Part::Reasoning(reasoning));
-    None
 }
 
 fn function_call(cx: &mut Cx, call: &FunctionCall<'_>, part: &Part<'_>, history: &mut History) -> Result<ir::ToolCall> {

@@ -263,21 +263,23 @@ fn searched(trace: &ir::Trace) -> Option<&ir::Text> {
 /// the first call behind such a thought carries its state, too; lowering takes the second away again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Signer {
-    of_thought: Option<ir::Text>,
+    of_thought: Option<ir::Sealed>,
 }
 
 impl Signer {
     /// The signature of a thought.
     pub(super) fn thought(&mut self, seal: &ir::Sealed) -> ir::Text {
-        let slot = envelope::wrap(seal);
-        self.of_thought = (seal.issuer.dialect != ID).then(|| slot.clone());
-        slot
+        self.of_thought = (seal.issuer.dialect != ID).then(|| seal.clone());
+        envelope::wrap(seal)
     }
 
     /// The signature of a call.
     pub(super) fn call(&mut self, seal: Option<&ir::Sealed>) -> Option<ir::Text> {
-        let thought = self.of_thought.take();
-        seal.map(envelope::wrap).or(thought)
+        Some(match (self.of_thought.take(), seal) {
+            (Some(thought), Some(note)) if note.is_note() => envelope::wrap(&thought.with_note(note)),
+            (_, Some(seal)) => envelope::wrap(seal),
+            (thought, None) => envelope::wrap(&thought?),
+        })
     }
 }
 

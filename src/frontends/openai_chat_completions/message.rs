@@ -258,7 +258,8 @@ fn assistant(cx: &mut Cx, message: &Message<'_>, history: &mut History, out: &mu
         parts.push(ir::Part::Refusal(ir::Refusal { text, meta: ir::Meta::at(place) }));
     }
     for (index, call) in message.tool_calls.iter().flatten().enumerate() {
-        let call = cx.at_item("tool_calls", index, |cx| lower_call(cx, call, history))?;
+        let mut call = cx.at_item("tool_calls", index, |cx| lower_call(cx, call, history))?;
+        call.meta.seal = thoughts::attach(call.meta.seal, &mut parts);
         history.add(&call);
         parts.push(ir::Part::ToolCall(call));
     }

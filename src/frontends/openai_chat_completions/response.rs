@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::thoughts::{Detail, Details};
 use crate::context::{Cx, Losses};
 use crate::diagnostics::{Diagnostic, codes};
+use crate::dialects::gemini;
 use crate::dialects::openai_chat_completions::{
     CONTENT_FORM, FIELD_FORM, FUNCTIONS, ID, INDEX_FORM, ThoughtField, Thoughts, noted, reason_name,
 };
@@ -272,6 +273,11 @@ pub(super) struct Teller {
     annotations: u64,
     images: u64,
     has_text_seal: bool,
+    /// The seal of the thoughts before: the first call behind them carries it, too, for clients that keep calls and the
+    /// words of thoughts, and no `reasoning_details`.
+    of_thought: Option<ir::Sealed>,
+    /// What seals note of calls and texts, told together at the end: the words of a call are nothing to add fillers to.
+    notes: Option<ir::Sealed>,
     details: Details,
     losses: Losses,
 }
@@ -296,6 +302,8 @@ impl Teller {
             annotations: 0,
             images: 0,
             has_text_seal: false,
+            of_thought: None,
+            notes: None,
             details: Details::new(is_stream),
             losses: Losses::default(),
         }
@@ -375,7 +383,9 @@ impl Teller {
             return out((Delta { function_call, ..Delta::default() }, None));
         }
         self.block = Block::Call(kind);
-        let mut call = CallDelta { index: Some(self.calls), id: Some(id), extensions, ..CallDelta::default() };
+        let extra_content = self.of_thought.take().as_ref().map(ExtraContent::new);
+        let mut call =
+            CallDelta { index: Some(self.calls), id: Some(id), extra_content, extensions, ..CallDelta::default() };
         self.calls += 1;
         match kind {
             ir::CallKind::Function => {
@@ -484,6 +494,10 @@ impl Teller {
 
     /// Provider state of the block.
     pub(super) fn seal(&mut self, sealed: ir::Sealed, out: &mut dyn FnMut(Told)) {
+        if sealed.is_note() {
+            self.notes = Some(self.notes.take().map_or_else(|| sealed.clone(), |notes| notes.with_note(&sealed)));
+            return;
+        }
         match &mut self.block {
             Block::Reasoning { seal, .. } => *seal = Some(sealed),
             Block::Call(kind) => {
@@ -524,6 +538,9 @@ impl Teller {
                 if !is_empty {
                     self.details.block(words.into(), form, seal.as_ref());
                 }
+                // What an upstream of this dialect sealed may be in several entries, and Gemini seals its calls itself.
+                let is_other = |seal: &ir::Sealed| !matches!(seal.issuer.dialect.as_str(), ID | gemini::ID);
+                self.of_thought = seal.filter(is_other);
             }
             Block::Refusal | Block::Call(_) | Block::FunctionCall | Block::Nothing => {}
         }
@@ -584,6 +601,9 @@ impl Teller {
     pub(super) fn finish(&mut self, finish: &ir::Finish, out: &mut dyn FnMut(Told)) -> &'static str {
         self.extensions(&finish.extensions);
         self.tell_details(out);
+        if let Some(notes) = self.notes.take().filter(|_| !self.has_text_seal) {
+            out((Delta { extra_content: Some(ExtraContent::new(&notes)), ..Delta::default() }, None));
+        }
         if let Some(detail) =
             finish.detail.as_ref().filter(|_| finish.reason == ir::Reason::Refusal && !self.has_refusal)
         {

@@ -48,6 +48,32 @@ pub(super) fn read(cx: &mut Cx, told: Option<(ThoughtField, ir::Text)>, entries:
     out.extend(found.into_iter().map(ir::Part::Reasoning));
 }
 
+/// The seal of a call as it belongs to the call. Those of other dialects' thoughts stand on the call behind them, too, since some
+/// clients keep no `reasoning_details`: where the thought lacks it, it gets it back.
+pub(super) fn attach(seal: Option<Box<ir::Sealed>>, parts: &mut Vec<ir::Part>) -> Option<Box<ir::Sealed>> {
+    let seal = match seal {
+        Some(seal) if !matches!(seal.issuer.dialect.as_str(), ID | gemini::ID) && !seal.is_note() => seal,
+        own => return own,
+    };
+    if parts.iter_mut().any(|part| part.meta_mut().seal.as_mut().is_some_and(|own| own.merge(&seal))) {
+        return None;
+    }
+    let is_bare = |seal: &ir::Sealed| seal.issuer.dialect == ID && seal.issuer.provider.is_none();
+    for part in parts.iter_mut() {
+        if let ir::Part::Reasoning(part) = part
+            && part.meta.seal.as_deref().is_none_or(is_bare)
+        {
+            (part.form, part.meta.seal) = (ir::ReasoningForm::Summary, Some(seal));
+            return None;
+        }
+    }
+    let form = ir::ReasoningForm::Summary;
+    let meta = ir::Meta { seal: Some(seal), ..ir::Meta::default() };
+    let at = parts.iter().rposition(|part| matches!(part, ir::Part::ToolCall(_))).map_or(0, |index| index + 1);
+    parts.insert(at, ir::Part::Reasoning(ir::Reasoning { text: ir::Text::default(), form, meta }));
+    None
+}
+
 /// Neighbouring entries that go back to one upstream of this dialect, together.
 #[derive(Default)]
 struct Group {

@@ -42,6 +42,7 @@ impl Frontend for OpenaiResponses {
                     ("GET", "") => KeptAsk::Answer,
                     ("GET", "input_items") => KeptAsk::Input,
                     ("DELETE", "") => KeptAsk::Removal,
+                    ("POST", "cancel") => KeptAsk::Cancel,
                     _ => return None,
                 };
                 let id = Some(http::percent_decode(id)).filter(|id| !id.is_empty() && id != "input_tokens")?;

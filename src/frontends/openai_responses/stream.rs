@@ -740,6 +740,8 @@ impl Encoder for Stream {
             ir::Event::Delta(delta) => self.delta(&delta, out),
             ir::Event::Annotate(ir::Annotation::Citation(citation)) => self.cite(citation, out),
             ir::Event::Annotate(ir::Annotation::Logprobs(logprobs)) => self.logprobs(logprobs, out),
+            // What it notes stands in the item itself, for a client of this dialect.
+            ir::Event::Seal(new) if new.is_note() => {}
             ir::Event::Seal(new) => match &mut self.block {
                 Block::Text { seal, .. } | Block::Reasoning { seal, .. } | Block::Call { seal } => *seal = Some(new),
                 Block::Refusal { .. } | Block::None => {}

@@ -1,10 +1,14 @@
 // The clients that play the scenarios: the vendors' SDKs in Node and in Python, and the Vercel AI SDK. Each has, for a gateway,
 // `talk`, and says what it can: `canShow` (its results hold pictures), `canFail` (they say that a tool failed), `keeps` (it
-// sends back all that the vendors want back).
+// sends back all that the vendors want back; which upstreams', where it is a function), `forgets` (what of a Responses upstream's items does not come back: "ids", since
+// it leaves out those of calls and messages with its own vendor, too; or "unthought", the ids and phases of an answer without
+// thoughts, which Claude's dialect has no place for).
 import { aisdk, kinds } from "../aisdk.mjs";
 import { clients } from "../clients.mjs";
 import { startPython } from "../python.mjs";
 import { names } from "../upstream.mjs";
+
+const forgets = (dialect) => (dialect === "claude" ? "unthought" : undefined);
 
 const canFail = (dialect) => ["claude", "gemini"].includes(dialect);
 
@@ -50,7 +54,7 @@ export async function startClients() {
   const all = {};
   for (const name of names) {
     all[`${PACKAGES[name]} (Node), ${name}`] = {
-      connect: (gateway) => ({ talk: clients[name](gateway.connection(name)).talk, thinking: THINKING[name], canShow: true, canFail: canFail(name), keeps: true }),
+      connect: (gateway) => ({ talk: clients[name](gateway.connection(name)).talk, thinking: THINKING[name], canShow: true, canFail: canFail(name), keeps: true, forgets: forgets(name) }),
     };
   }
   for (const name of names) {
@@ -61,6 +65,7 @@ export async function startClients() {
         canShow: true,
         canFail: canFail(name),
         keeps: true,
+        forgets: forgets(name),
       }),
     };
   }
@@ -72,9 +77,10 @@ export async function startClients() {
         canShow: kinds[name].canShow,
         // It has no such flag for most providers, and writes it as it likes.
         canFail: false,
-        // @ai-sdk/openai-compatible keeps words of thoughts and Google's signatures, and no `reasoning_details`; @ai-sdk/google
-        // leaves out parts without words, and joins the last with the one before.
-        keeps: !["chat", "gemini"].includes(name),
+        // @ai-sdk/openai-compatible keeps words of thoughts and what stands on calls, and no `reasoning_details`; @ai-sdk/google
+        // leaves out parts without words, and joins the last with the one before, which Gemini itself has.
+        keeps: (dialect) => name !== "chat" && (name !== "gemini" || dialect !== name),
+        forgets: name === "responses" ? "ids" : forgets(name),
       }),
     };
   }

@@ -38,10 +38,9 @@ const essence = {
   responses: (items) =>
     items.map((item) => {
       const { type = "message" } = item;
-      if (type === "message") return { type, text: typeof item.content === "string" ? item.content : item.content.map((part) => part.text ?? part.refusal).join("") };
+      if (type === "message") return { ...only(item, "id", "phase"), type, text: typeof item.content === "string" ? item.content : item.content.map((part) => part.text ?? part.refusal).join("") };
       if (type === "reasoning") return only(item, "type", "id", "summary", "encrypted_content");
-      // The ids of calls as items are optional where nothing is stored, and Codex leaves them out.
-      return only(item, "type", "call_id", "name", "namespace", "arguments", "input");
+      return only(item, "type", "id", "call_id", "name", "namespace", "arguments", "input");
     }),
   claude: (blocks) => blocks.map((block) => only(block, "type", "text", "thinking", "signature", "data", "id", "name", "input")),
   gemini: (parts) => {
@@ -56,18 +55,26 @@ const essence = {
 /** The answers that a conversation had so far: each one's items, by the request that they answered. */
 const answered = (records) => records.filter((record) => record.status === 200 && !record.broken);
 
+/** What an answer's item may have lost on its way, by the client: see `forgets` in clients.mjs. */
+const reduced = {
+  ids: ({ id, ...item }) => (item.type === "reasoning" ? { id, ...item } : item),
+  unthought: ({ id, phase, ...item }, answer) => (answer.some(({ type }) => type === "reasoning") ? { id, phase, ...item } : item),
+};
+
 /**
  * What a request lacks of the earlier answers, or has beside them: none, where a native client could not have done better.
- * `records` are the conversation's requests, all to one dialect.
+ * `records` are the conversation's requests, all to one dialect; `forgets` names what may be lost.
  */
-export function losses(records, dialect) {
+export function losses(records, dialect, forgets) {
+  const reduce = (dialect === "responses" && reduced[forgets]) || ((item) => item);
   const out = [];
   records.forEach((record, index) => {
     if (!record.heard) return;
-    const issued = answered(records.slice(0, index)).map(({ issued }) => essence[dialect](issued)).flat();
+    const answers = answered(records.slice(0, index)).map(({ issued }) => essence[dialect](issued));
+    const issued = answers.flatMap((answer) => answer.map((item) => [item, reduce(item, answer)]));
     const sent = essence[dialect](record.heard.own);
-    issued.forEach((item, at) => {
-      if (canonical(item) !== canonical(sent[at] ?? null)) out.push(`request ${index + 1}, item ${at + 1}: issued ${canonical(item)}, sent ${canonical(sent[at] ?? null)}`);
+    issued.forEach(([item, least], at) => {
+      if (![item, least].some((item) => canonical(item) === canonical(sent[at] ?? null))) out.push(`request ${index + 1}, item ${at + 1}: issued ${canonical(item)}, sent ${canonical(sent[at] ?? null)}`);
     });
     if (sent.length > issued.length) out.push(`request ${index + 1}: ${sent.length - issued.length} items too many`);
   });

@@ -102,7 +102,8 @@ const FINISH = { end: "stop", calls: "tool_calls", length: "length", filter: "co
 /** Calls that a thought of DeepSeek's led to: in the turn under way it wants to read that thought again. */
 const thoughtOut = new Map();
 
-function checkThoughts(messages) {
+function checkThoughts({ messages, thinking }) {
+  if (thinking?.type === "disabled") return;
   const asked = messages.findLastIndex((message) => message.role === "user");
   for (const message of messages.slice(asked + 1)) {
     const thought = message.tool_calls && thoughtOut.get(message.tool_calls[0].id);
@@ -155,7 +156,9 @@ export const chat = {
     const error = (path) => `Unrecognized request argument supplied: ${path}`;
     // OpenRouter's own way to ask for thoughts.
     const { reasoning, ...plain } = body;
-    knownOnly(body.model === "openrouter" ? plain : body, FIELDS, "", error);
+    // And DeepSeek's to ask for none.
+    const { thinking, ...silent } = body;
+    knownOnly({ openrouter: plain, "deepseek-chat": silent }[body.model] ?? body, FIELDS, "", error);
     demand(typeof body.model === "string", "you must provide a model parameter");
     if (!MODELS.has(body.model)) throw new Refusal(404, `The model \`${body.model}\` does not exist or you do not have access to it.`);
     demand(Array.isArray(body.messages) && body.messages.length, "Missing required parameter: 'messages'.", { param: "messages", code: "missing_required_parameter" });
@@ -196,7 +199,7 @@ export const chat = {
     };
     body.messages.forEach((message, index) => readMessage(message, index, heard));
     checkConversation(heard.turns);
-    if (body.model === "deepseek-chat") checkThoughts(body.messages);
+    if (body.model === "deepseek-chat") checkThoughts(body);
     return heard;
   },
 

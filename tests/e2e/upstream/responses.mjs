@@ -168,8 +168,8 @@ function responseOf(heard, { id, created, status, output, usage = null, error = 
   };
 }
 
-/** The output item of a step. Thoughts that came before a call are noted with it. */
-function itemOf({ reasoning, hidden, text, call }, heard, { id, seal }, before) {
+/** The output item of a step. Thoughts that came before a call are noted with it. Words before calls are in another phase. */
+function itemOf({ reasoning, hidden, text, call }, heard, { id, seal }, before, finish) {
   const status = "completed";
   if (reasoning) {
     // Summaries come only to who asks for them; the state always comes.
@@ -186,7 +186,7 @@ function itemOf({ reasoning, hidden, text, call }, heard, { id, seal }, before) 
     return namespace ? { ...item, namespace } : item;
   }
   const content = [{ type: "output_text", text, annotations: [], logprobs: [] }];
-  return { id: `msg_${id()}`, type: "message", status, role: "assistant", content };
+  return { id: `msg_${id()}`, type: "message", status, role: "assistant", content, phase: finish === "calls" ? "commentary" : "final_answer" };
 }
 
 function keep(heard, response) {
@@ -256,7 +256,7 @@ export const responses = {
   whole(script, heard, tools) {
     const reason = REASONS[script.finish];
     const output = [];
-    for (const step of script.steps) output.push(itemOf(step, heard, tools, output));
+    for (const step of script.steps) output.push(itemOf(step, heard, tools, output, script.finish));
     output.forEach(tools.note);
     const status = reason ? "incomplete" : "completed";
     return keep(heard, responseOf(heard, { id: `resp_${tools.id()}`, created: tools.created, status, output, usage: usageOf(script.usage), reason }));
@@ -272,7 +272,7 @@ export const responses = {
     yield event("response.in_progress", { response: skeleton });
     const output = [];
     for (const [index, step] of script.steps.entries()) {
-      const item = itemOf(step.text === undefined ? step : { text: "" }, heard, tools, output);
+      const item = itemOf(step.text === undefined ? step : { text: "" }, heard, tools, output, script.finish);
       const at = { output_index: index, item_id: item.id };
       const begun = { message: { status: "in_progress", content: [] }, function_call: { status: "in_progress", arguments: "" }, custom_tool_call: { status: "in_progress", input: "" }, reasoning: { summary: [] } }[item.type];
       yield event("response.output_item.added", { output_index: index, item: { ...item, ...begun } });
