@@ -49,6 +49,7 @@ async function start(binary, args, port, { patience = 2_000, errors = "inherit" 
   process.once("exit", end);
   for (const deadline = performance.now() + patience; performance.now() < deadline; ) {
     if (await fetch(`http://127.0.0.1:${port}/`).then(() => true, (error) => error.cause?.code !== "ECONNREFUSED")) break;
+    if (child.exitCode !== null) throw new Failure(`${binary} ended at once`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return { pid: child.pid, port, stop: async () => end() };
@@ -85,11 +86,12 @@ function litellm() {
 async function startLitellm(command, upstream, home) {
   const model = (script) => {
     const name = `openai-chat-completions-${script}.model`;
-    return { model_name: name, litellm_params: { model: "openai/model", api_base: `http://127.0.0.1:${upstream}/openai-chat-completions/${script}/v1`, api_key: "upstream" } };
+    return { model_name: name, litellm_params: { model: "hosted_vllm/model", api_base: `http://127.0.0.1:${upstream}/openai-chat-completions/${script}/v1`, api_key: "upstream" } };
   };
   const file = join(home, "litellm.yaml");
   // JSON is YAML.
-  writeFileSync(file, JSON.stringify({ model_list: scripts.map(model) }));
+  const settings = { master_key: key, dangerously_permit_weak_or_unset_master_key: true };
+  writeFileSync(file, JSON.stringify({ model_list: scripts.map(model), general_settings: settings, router_settings: { disable_cooldowns: true } }));
   const port = await freePort();
   return start(command, ["--config", file, "--host", "127.0.0.1", "--port", String(port)], port, { patience: 90_000, errors: "ignore" });
 }
@@ -236,7 +238,8 @@ async function measure() {
       await row("whole, 69KB, chat → chat", name, path["openai-chat-completions"], chat("69KB", "whole"), { count: 40 });
       await row("300 events, burst, chat → chat", name, path["openai-chat-completions"], chat("1KB", "burst"), { count: 5, events: 300 });
     }
-    await row("whole, 1KB, claude → chat", "LiteLLM", path.claude, body("claude", "1KB", "openai-chat-completions", "whole"), { count: 100 });
+    const crossed = body("claude", "1KB", "openai-chat-completions", "whole");
+    await row("whole, 1KB, claude → chat", "LiteLLM", path.claude, crossed, { count: 100 }).catch((error) => console.log(`LiteLLM, claude → chat: ${error.message}`));
   }
   const growth = {};
   for (const name of ours) {
