@@ -153,6 +153,7 @@ codes! {
     NAMESPACE_FLATTENED "namespace-flattened" Note "Tools of a name space became tools of their own; answers carry the name space again.";
     BUILTIN_TOOL_UNSUPPORTED "builtin-tool-unsupported" Deny "The upstream has no such hosted tool.";
     BUILTIN_TOOL_LEFT_OUT "builtin-tool-left-out" Warn "The upstream has no such hosted tool; the client's own tools, which stood beside it, are left.";
+    BUILTIN_TOOL_AS_FUNCTION "builtin-tool-as-function" Note "A tool of the client's dialect that the client runs itself became a function; calls of it come back in its own form.";
     BUILTIN_TOOL_OPTIONS_LOST "builtin-tool-options-lost" Warn "An option of a hosted tool has no counterpart.";
     INSTRUCTION_MOVED "instruction-moved" Warn "Operator's words in mid-conversation were moved, or became the user's.";
     ROLE_DISTINCTION_LOST "role-distinction-lost" Note "System and developer, or a participant's name, are not told apart.";

@@ -1310,6 +1310,7 @@ fn names_that_gemini_refuses_come_back_as_they_were() {
         rest: |c| c.is_ascii_alphanumeric(),
         namespaces: false,
         customs: false,
+        own_tools: false,
     };
     let request = request(vec![message(ir::Role::Assistant, vec![Part::ToolCall(tool_call("1", "a b", "{}"))])]);
     let names = Names::new(&mut cx(""), &request, &rules);

@@ -25,7 +25,8 @@ use crate::sse;
 const ID: &str = "echo";
 
 /// Any name will do.
-const NAMES: NameRules = NameRules { longest: 256, first: |_| true, rest: |_| true, namespaces: true, customs: true };
+const NAMES: NameRules =
+    NameRules { longest: 256, first: |_| true, rest: |_| true, namespaces: true, customs: true, own_tools: true };
 
 /// The backend.
 #[derive(Clone, Copy, Debug)]

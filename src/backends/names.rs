@@ -2,6 +2,7 @@
 
 use crate::context::Cx;
 use crate::diagnostics::codes;
+use crate::dialects::openai_responses::own_tools;
 use crate::ir;
 
 /// What a target's names may look like.
@@ -17,6 +18,8 @@ pub struct NameRules {
     pub namespaces: bool,
     /// The target has custom tools; else they are functions with one text.
     pub customs: bool,
+    /// The target has the tools of Responses that clients run (`local_shell`); else they are functions.
+    pub own_tools: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +45,10 @@ impl Names {
         for tool in &request.tools {
             match tool {
                 ir::Tool::Function(tool) => {
+                    if !rules.own_tools && own_tools::is_own(&tool.meta) {
+                        let what = format!("{} is sent as a function", tool.name);
+                        cx.report(&codes::BUILTIN_TOOL_AS_FUNCTION, tool.meta.place, "", what);
+                    }
                     out.add(cx, rules, &tool.name, tool.namespace.as_ref(), ir::CallKind::Function, tool.meta.place);
                 }
                 ir::Tool::Custom(tool) => {

@@ -5,6 +5,8 @@
 //! body ever carries, since their names hold a dot that stands for no object of the wire. Fields of an item that the IR
 //! has no place for are extensions `^.…` of its first part.
 
+pub mod own_tools;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 

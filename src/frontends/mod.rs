@@ -112,6 +112,9 @@ pub struct Asked {
     pub hide_reasoning: bool,
     /// Fields of the request that the answer repeats (Responses): name and value as the client wrote it.
     pub repeat: Vec<(&'static str, ir::Json)>,
+    /// Names of functions that stand for tools of the client's dialect, which it runs itself: their calls have a form of their
+    /// own (Responses).
+    pub own_tools: Vec<ir::Text>,
     /// About how many tokens the prompt has, at least 1: for the dialect whose streams begin with that number, which upstreams
     /// of others say too late or not at all. Counting looks at every text, so only that dialect's frontend does it.
     pub input_estimate: u64,
@@ -134,6 +137,7 @@ impl Asked {
             include_usage: false,
             hide_reasoning: request.reasoning.visibility == Some(ir::Visibility::Hidden),
             repeat: Vec::new(),
+            own_tools: Vec::new(),
             input_estimate: 1,
             now: cx.now,
             ids: cx.ids.fork(),

@@ -131,7 +131,7 @@ impl Hosted {
     pub fn is_dispensable(&self) -> bool {
         match &self.ability {
             Ability::WebSearch(_) | Ability::UrlContext | Ability::CodeExecution => true,
-            Ability::Other => matches!(&*self.kind, "image_generation" | "tool_search"),
+            Ability::Other => self.kind == "image_generation",
         }
     }
 }

@@ -259,6 +259,7 @@ fn names_come_back() {
         rest: |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'),
         namespaces: false,
         customs: false,
+        own_tools: false,
     };
     let mut prng = Prng::new(9);
     for _ in 0..500 {

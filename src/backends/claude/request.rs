@@ -18,8 +18,14 @@ use crate::dialects::claude::{ID, marks};
 use crate::error::Result;
 use crate::ir;
 
-const RULES: NameRules =
-    NameRules { longest: 128, first: is_name_char, rest: is_name_char, namespaces: false, customs: false };
+const RULES: NameRules = NameRules {
+    longest: 128,
+    first: is_name_char,
+    rest: is_name_char,
+    namespaces: false,
+    customs: false,
+    own_tools: false,
+};
 
 fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-')

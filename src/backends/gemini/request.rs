@@ -24,6 +24,7 @@ const NAMES: NameRules = NameRules {
     rest: |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-'),
     namespaces: false,
     customs: false,
+    own_tools: false,
 };
 
 /// More stop sequences than this are refused.

@@ -260,8 +260,14 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
     let is_own =
         |tool: &ir::Tool| matches!(tool, ir::Tool::Custom(_)) && noted(FIELD_FORM, &tool.meta().extensions).is_some();
     let customs = customs.or(takes.custom_tools).unwrap_or_else(|| tools.iter().any(is_own));
-    let rules =
-        NameRules { longest: 64, first: is_name_character, rest: is_name_character, namespaces: false, customs };
+    let rules = NameRules {
+        longest: 64,
+        first: is_name_character,
+        rest: is_name_character,
+        namespaces: false,
+        customs,
+        own_tools: false,
+    };
     let names = Names::new(cx, request, &rules);
     cx.report_extensions(extensions, ir::Place::default(), ID);
     let raiser = Raiser::new(target, &names, customs);

@@ -13,7 +13,7 @@ use crate::conversation;
 use crate::diagnostics::codes;
 use crate::dialects::media::{known_mime, standard_base64};
 use crate::dialects::openai;
-use crate::dialects::openai_responses::{self as words, Annotation, Breakpoint, Content, Logprob};
+use crate::dialects::openai_responses::{self as words, Annotation, Breakpoint, Content, Logprob, own_tools};
 use crate::ir;
 
 /// The longest id of a call.
@@ -498,6 +498,10 @@ impl<'a> Raiser<'a> {
             cx.report(&codes::TOOL_ID_REWRITTEN, meta.place, "", format!("{id} is sent as {call_id}"));
         }
         let hint = self.pending.take(Kind::Call);
+        if let Some(own) = own_tools::own_form(meta) {
+            self.items.push(Item::Raw(Cow::Borrowed(own)));
+            return;
+        }
         let id = meta.item.as_ref().and_then(|item| item.id.as_deref()).or(hint.and_then(|hint| hint.id));
         let name = self.names.sent(name, namespace.as_ref());
         let namespace = namespace.as_ref();
@@ -517,6 +521,10 @@ impl<'a> Raiser<'a> {
         self.lost_mark(cx, meta);
         if let Some(seal) = &meta.seal {
             self.may_send(cx, seal, meta);
+        }
+        if let Some(own) = own_tools::own_form(meta) {
+            self.items.push(Item::Raw(Cow::Borrowed(own)));
+            return;
         }
         let mut parts = Vec::with_capacity(content.len());
         for part in content {

@@ -26,11 +26,18 @@ const MAX_SAFETY_IDENTIFIER: usize = 64;
 const MAX_SCHEMA_NAME: usize = 64;
 
 /// What the dialect wants of names.
-const NAMES: NameRules = NameRules { longest: 128, first: is_name, rest: is_name, namespaces: true, customs: true };
+const NAMES: NameRules =
+    NameRules { longest: 128, first: is_name, rest: is_name, namespaces: true, customs: true, own_tools: true };
 
 /// Names that a client of the dialect chose are for the upstream to judge.
-const ANY_NAMES: NameRules =
-    NameRules { longest: usize::MAX, first: |_| true, rest: |_| true, namespaces: true, customs: true };
+const ANY_NAMES: NameRules = NameRules {
+    longest: usize::MAX,
+    first: |_| true,
+    rest: |_| true,
+    namespaces: true,
+    customs: true,
+    own_tools: true,
+};
 
 fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-')

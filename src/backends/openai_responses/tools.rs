@@ -8,7 +8,7 @@ use crate::backends::Names;
 use crate::context::Cx;
 use crate::diagnostics::codes;
 use crate::dialects::hosted::{chosen, other_options};
-use crate::dialects::openai_responses as words;
+use crate::dialects::openai_responses::{self as words, own_tools};
 use crate::ir;
 use crate::schema;
 
@@ -119,6 +119,9 @@ pub(super) fn raise<'a>(cx: &mut Cx, request: &'a ir::Request, names: &Names, is
 
 fn function<'a>(tool: &'a ir::Function, names: &Names, is_own: bool) -> ToolBody<'a> {
     let ir::Function { name, namespace, description, parameters, strict, meta } = tool;
+    if let Some(own) = own_tools::own_form(meta) {
+        return ToolBody::Raw(own);
+    }
     let extensions = meta.extensions.written(DIALECT, "");
     if meta.extensions.get(DIALECT, "function").is_some() {
         return ToolBody::Nested(NestedBody { r#type: "function", extensions });

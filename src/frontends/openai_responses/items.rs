@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
@@ -11,7 +12,7 @@ use super::slots::{self, Owner};
 use super::{DIALECT, tools};
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
-use crate::dialects::openai_responses as words;
+use crate::dialects::openai_responses::{self as words, own_tools, own_tools::OwnTool};
 use crate::error::Result;
 use crate::ir;
 use crate::json::{self, Str, StrOr, Unknown, wire};
@@ -52,6 +53,28 @@ wire! {
         "output" output: StrOr<'a, Vec<&'a RawValue>>,
         "status" status: Str<'a>,
     }
+    struct ShellCallItem<'a> {
+        "type" kind: Str<'a>,
+        "id" id: Str<'a>,
+        "call_id" call_id: Str<'a>,
+        "action" action: &'a RawValue,
+        "status" status: Str<'a>,
+    }
+    struct ShellOutputItem<'a> {
+        "type" kind: Str<'a>,
+        "id" id: Str<'a>,
+        "call_id" call_id: Str<'a>,
+        "output" output: StrOr<'a, Vec<&'a RawValue>>,
+        "status" status: Str<'a>,
+    }
+    struct SearchCallItem<'a> {
+        "type" kind: Str<'a>,
+        "id" id: Str<'a>,
+        "call_id" call_id: Str<'a>,
+        "execution" execution: Str<'a>,
+        "arguments" arguments: &'a RawValue,
+        "status" status: Str<'a>,
+    }
     struct ReasoningItem<'a> {
         "type" kind: Str<'a>,
         "id" id: Str<'a>,
@@ -73,6 +96,7 @@ wire! {
     }
     struct ToolsItem<'a> {
         "type" kind: Str<'a>,
+        "call_id" call_id: Str<'a>,
         "execution" execution: Str<'a>,
         "tools" tools: Vec<&'a RawValue>,
     }
@@ -120,6 +144,12 @@ fn keep(cx: &Cx, under: &str, unknown: &Unknown<'_>, known: &[(&str, &Option<Str
     for (name, raw) in unknown.iter() {
         push(name, cx.json(raw));
     }
+}
+
+/// Keeps the whole of what is one of the dialect's own forms, for an upstream of the dialect.
+fn own_form(cx: &Cx, raw: &RawValue, meta: &mut ir::Meta) {
+    let name = ir::Text::constant(own_tools::OWN_FORM);
+    cx.keep(DIALECT, name, cx.json(raw), &codes::WIRE_FORM, &mut meta.extensions);
 }
 
 fn item_id(cx: &Cx, id: Option<&Str<'_>>, phase: Option<&Str<'_>>) -> Option<Box<ir::Item>> {
@@ -197,10 +227,21 @@ impl Input {
             }
             "tool_search_output" => {
                 let item: ToolsItem<'_> = read(cx, raw)?;
+                let before = self.tools.len();
                 self.lift(cx, &item)?;
+                if item.execution.as_deref() == Some("client")
+                    && let Some(id) = &item.call_id
+                {
+                    let found = own_tools::found(self.tools.get(before..).unwrap_or_default());
+                    self.found(cx, raw, id, found);
+                    return Ok(());
+                }
                 self.opaque(cx, ir::Role::Assistant, kind, raw, &codes::HOSTED_TRACE_LOST);
                 Ok(())
             }
+            "local_shell_call" => self.shell_call(cx, raw, &read(cx, raw)?),
+            "local_shell_call_output" => self.shell_output(cx, raw, &read(cx, raw)?),
+            "tool_search_call" => self.search_call(cx, raw, &read(cx, raw)?),
             _ => {
                 let (role, loss) = hosted(kind);
                 if matches!(kind, "web_search_call" | "code_interpreter_call") {
@@ -331,6 +372,91 @@ impl Input {
         let result = ir::ToolResult { call_id, name, kind, content, error: false, meta };
         self.push_result(cx, ir::Part::ToolResult(result));
         Ok(())
+    }
+
+    /// A call of one of the dialect's own tools: a function's elsewhere.
+    fn own_call(
+        &mut self,
+        cx: &Cx,
+        raw: &RawValue,
+        tool: OwnTool,
+        id: ir::Text,
+        arguments: ir::Text,
+        mut meta: ir::Meta,
+    ) {
+        own_form(cx, raw, &mut meta);
+        let name = ir::Text::constant(tool.name());
+        self.calls.insert(id.clone(), name.clone());
+        let kind = ir::CallKind::Function;
+        self.push_assistant(cx, ir::Part::ToolCall(ir::ToolCall { id, name, namespace: None, kind, arguments, meta }));
+    }
+
+    fn shell_call(&mut self, cx: &mut Cx, raw: &RawValue, item: &ShellCallItem<'_>) -> Result<()> {
+        let id = cx.text(cx.required(item.call_id.as_ref().or(item.id.as_ref()), "call_id")?);
+        let action: Value = cx.read("action", cx.required(item.action, "action")?)?;
+        let mut meta = ir::Meta::at(cx.here());
+        meta.item = item_id(cx, item.id.as_ref(), None);
+        keep(cx, "", &item.unknown, &[("status", &item.status)], &mut meta.extensions);
+        self.own_call(cx, raw, OwnTool::LocalShell, id, own_tools::shell_arguments(&action), meta);
+        Ok(())
+    }
+
+    /// The vendor names the call by the output's own `id`; others have a `call_id`, as every output has.
+    fn shell_output(&mut self, cx: &mut Cx, raw: &RawValue, item: &ShellOutputItem<'_>) -> Result<()> {
+        let said = cx.text(cx.required(item.call_id.as_ref().or(item.id.as_ref()), "id")?);
+        let is_it = |call: &&ir::ToolCall| call.meta.item.as_ref().is_some_and(|item| item.id.as_ref() == Some(&said));
+        let by_item = self.messages.iter().rev().flat_map(|message| &message.parts).find_map(|part| match part {
+            ir::Part::ToolCall(call) => Some(call).filter(is_it),
+            _ => None,
+        });
+        let call_id = match by_item {
+            Some(call) if !self.calls.contains_key(&said) => call.id.clone(),
+            _ => said,
+        };
+        let content = content::parts(cx, "output", cx.required(item.output.as_ref(), "output")?)?;
+        let mut meta = ir::Meta::at(cx.here());
+        keep(cx, "", &item.unknown, &[("status", &item.status)], &mut meta.extensions);
+        self.own_result(cx, raw, OwnTool::LocalShell, call_id, content, meta);
+        Ok(())
+    }
+
+    /// A search that the client executes; the provider's own is a trace.
+    fn search_call(&mut self, cx: &mut Cx, raw: &RawValue, item: &SearchCallItem<'_>) -> Result<()> {
+        let (Some("client"), Some(id)) = (item.execution.as_deref(), &item.call_id) else {
+            self.opaque(cx, ir::Role::Assistant, "tool_search_call", raw, &codes::HOSTED_TRACE_LOST);
+            return Ok(());
+        };
+        let mut meta = ir::Meta::at(cx.here());
+        meta.item = item_id(cx, item.id.as_ref(), None);
+        keep(cx, "", &item.unknown, &[("status", &item.status)], &mut meta.extensions);
+        let arguments = match item.arguments.map(|raw| cx.json(raw)) {
+            Some(json) => json.value().as_str().map_or_else(|| json.text().clone(), ir::Text::from),
+            None => ir::Text::default(),
+        };
+        let id = cx.text(id);
+        self.own_call(cx, raw, OwnTool::ToolSearch, id, arguments, meta);
+        Ok(())
+    }
+
+    /// What a search that the client executed brought.
+    fn found(&mut self, cx: &Cx, raw: &RawValue, id: &Str<'_>, found: ir::Text) {
+        let text = ir::Part::Text(ir::TextPart { text: found, ..ir::TextPart::default() });
+        self.own_result(cx, raw, OwnTool::ToolSearch, cx.text(id), vec![text], ir::Meta::at(cx.here()));
+    }
+
+    fn own_result(
+        &mut self,
+        cx: &Cx,
+        raw: &RawValue,
+        tool: OwnTool,
+        call_id: ir::Text,
+        content: Vec<ir::Part>,
+        mut meta: ir::Meta,
+    ) {
+        own_form(cx, raw, &mut meta);
+        let name = Some(ir::Text::constant(tool.name()));
+        let kind = ir::CallKind::Function;
+        self.push_result(cx, ir::Part::ToolResult(ir::ToolResult { call_id, name, kind, content, error: false, meta }));
     }
 
     fn reasoning(&mut self, cx: &mut Cx, raw: &RawValue, item: &ReasoningItem<'_>) -> Result<()> {
@@ -517,15 +643,12 @@ fn hosted(kind: &str) -> (ir::Role, &'static Code) {
         }
         "compaction_trigger" => (ir::Role::User, &codes::SERVER_STATE_UNSUPPORTED),
         "configuration_update" => (ir::Role::User, &codes::REASONING_OPTION_LOST),
-        "computer_call_output"
-        | "local_shell_call_output"
-        | "shell_call_output"
-        | "apply_patch_call_output"
-        | "mcp_approval_response" => (ir::Role::User, &codes::BUILTIN_TOOL_UNSUPPORTED),
+        "computer_call_output" | "shell_call_output" | "apply_patch_call_output" | "mcp_approval_response" => {
+            (ir::Role::User, &codes::BUILTIN_TOOL_UNSUPPORTED)
+        }
         "file_search_call"
         | "code_interpreter_call"
         | "computer_call"
-        | "local_shell_call"
         | "shell_call"
         | "apply_patch_call"
         | "mcp_call"

@@ -1,5 +1,7 @@
 //! Lowering a request.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -7,7 +9,8 @@ use super::items::Input;
 use super::{DIALECT, tools};
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
-use crate::dialects::{effort, openai_responses as words};
+use crate::dialects::effort;
+use crate::dialects::openai_responses::{self as words, own_tools};
 use crate::error::Result;
 use crate::frontends::{Asked, Lowered, Route};
 use crate::ir;
@@ -97,6 +100,7 @@ pub(super) fn lower(cx: &mut Cx, route: &Route) -> Result<Lowered> {
     }
     let mut asked = Asked::new(cx, &request);
     asked.repeat = repeat(cx, &document);
+    asked.own_tools = own_names(&request);
     Ok(Lowered { request, asked })
 }
 
@@ -149,17 +153,28 @@ fn tool_fields(cx: &mut Cx, document: &Document<'_>, request: &mut ir::Request) 
     }
     // A tool that an item repeats is on offer already.
     let name_of = |tool: &ir::Tool| match tool {
-        ir::Tool::Function(tool) => Some(tool.name.clone()),
-        ir::Tool::Custom(tool) => Some(tool.name.clone()),
+        ir::Tool::Function(ir::Function { namespace, name, .. })
+        | ir::Tool::Custom(ir::Custom { namespace, name, .. }) => {
+            Some((namespace.as_ref().map(ir::Text::to_string), name.to_string()))
+        }
         ir::Tool::Hosted(_) => None,
     };
-    let declared: Vec<ir::Text> = request.tools.iter().filter_map(name_of).collect();
-    request.tools.extend(lifted.into_iter().filter(|tool| name_of(tool).is_none_or(|name| !declared.contains(&name))));
+    let mut offered: HashSet<_> = request.tools.iter().filter_map(name_of).collect();
+    request.tools.extend(lifted.into_iter().filter(|tool| name_of(tool).is_none_or(|name| offered.insert(name))));
     if let Some(raw) = document.tool_choice {
         request.tool_choice = tools::choice(cx, raw, &mut request.extensions)?;
     }
     request.parallel_tool_calls = typed(cx, "parallel_tool_calls", document.parallel_tool_calls)?;
     Ok(())
+}
+
+/// The functions that stand for tools of this dialect.
+fn own_names(request: &ir::Request) -> Vec<ir::Text> {
+    let name = |tool: &ir::Tool| match tool {
+        ir::Tool::Function(tool) if own_tools::is_own(&tool.meta) => Some(tool.name.clone()),
+        ir::Tool::Function(_) | ir::Tool::Custom(_) | ir::Tool::Hosted(_) => None,
+    };
+    request.tools.iter().filter_map(name).collect()
 }
 
 fn sampling(cx: &mut Cx, document: &Document<'_>, request: &mut ir::Request) -> Result<()> {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::DIALECT;
 use crate::dialects::openai::{ErrorBody, RESPONSES};
+use crate::dialects::openai_responses::own_tools::OwnTool;
 use crate::dialects::openai_responses::{self as words, Annotation, Content, Logprob};
 use crate::error::{Error, Kind};
 use crate::frontends::Asked;
@@ -275,6 +276,8 @@ pub(super) struct Call {
     pub(super) name: ir::Text,
     pub(super) namespace: Option<ir::Text>,
     pub(super) kind: ir::CallKind,
+    /// The tool of this dialect that the function stands for.
+    pub(super) own: Option<OwnTool>,
     pub(super) arguments: String,
     pub(super) meta: ir::Meta,
 }
@@ -374,17 +377,22 @@ impl Item {
                     extensions: extensions.written(DIALECT, ""),
                 })
             }
-            Self::Call(Call { id, call_id, name, namespace, kind, arguments, .. }) => ir::Json::of(&CallBody {
-                id,
-                r#type: if *kind == ir::CallKind::Custom { "custom_tool_call" } else { "function_call" },
-                status,
-                call_id,
-                name,
-                namespace: namespace.as_deref(),
-                arguments: (*kind == ir::CallKind::Function).then_some(arguments),
-                input: (*kind == ir::CallKind::Custom).then_some(arguments),
-                extensions: extensions.written(DIALECT, ""),
-            }),
+            Self::Call(Call { id, call_id, own: Some(own), arguments, .. }) => {
+                ir::Json::of(&own.call(id, call_id, arguments, status))
+            }
+            Self::Call(Call { id, call_id, name, namespace, kind, own: None, arguments, .. }) => {
+                ir::Json::of(&CallBody {
+                    id,
+                    r#type: if *kind == ir::CallKind::Custom { "custom_tool_call" } else { "function_call" },
+                    status,
+                    call_id,
+                    name,
+                    namespace: namespace.as_deref(),
+                    arguments: (*kind == ir::CallKind::Function).then_some(arguments),
+                    input: (*kind == ir::CallKind::Custom).then_some(arguments),
+                    extensions: extensions.written(DIALECT, ""),
+                })
+            }
         }
     }
 }

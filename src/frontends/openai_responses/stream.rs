@@ -10,6 +10,7 @@ use super::response::{Call, ErrorEvent, Head, Item, ResponseObject, Status, cont
 use super::slots::{self, Owner};
 use crate::context::{Cx, Ids, Losses};
 use crate::diagnostics::{Diagnostic, codes};
+use crate::dialects::openai_responses::own_tools::OwnTool;
 use crate::dialects::openai_responses::{self as words, Annotation, Content, Logprob};
 use crate::error::Error;
 use crate::frontends::{Asked, Encoder};
@@ -327,10 +328,17 @@ impl Stream {
             }
             ir::Open::ToolCall { id: call_id, name, namespace, kind, meta } => {
                 self.close_item("completed", out);
-                let prefix = if kind == ir::CallKind::Custom { "ctc_" } else { "fc_" };
+                let is_own =
+                    kind == ir::CallKind::Function && namespace.is_none() && self.asked.own_tools.contains(&name);
+                let own = OwnTool::of_name(&name).filter(|_| is_own);
+                let prefix = match (own, kind) {
+                    (Some(own), _) => own.id_prefix(),
+                    (None, ir::CallKind::Custom) => "ctc_",
+                    (None, ir::CallKind::Function) => "fc_",
+                };
                 let id = meta.item.as_ref().and_then(|item| item.id.clone()).unwrap_or_else(|| self.ids.make(prefix));
                 let arguments = String::new();
-                self.open_item(Item::Call(Call { id, call_id, name, namespace, kind, arguments, meta }), out);
+                self.open_item(Item::Call(Call { id, call_id, name, namespace, kind, own, arguments, meta }), out);
                 Block::Call { seal: None }
             }
             ir::Open::Whole(part) => {
@@ -431,6 +439,10 @@ impl Stream {
             Block::Call { .. } => {
                 let Some(Item::Call(call)) = &mut self.item else { return };
                 call.arguments.push_str(delta);
+                // Such an item has no events between its beginning and its end.
+                if call.own.is_some() {
+                    return;
+                }
                 let (id, kind) = (call.id.clone(), call.kind);
                 let name = match kind {
                     ir::CallKind::Function => "response.function_call_arguments.delta",
@@ -573,6 +585,15 @@ impl Stream {
     fn close_call(&mut self, seal: Option<&ir::Sealed>, out: &mut Vec<u8>) {
         let Some(Item::Call(call)) = &self.item else { return };
         let call = call.clone();
+        if let Some(own) = call.own {
+            let is_runnable = own.is_runnable(&call.arguments);
+            if !is_runnable {
+                let what = format!("what the model wrote to call {} cannot be read", own.name());
+                self.losses.add(&codes::UPSTREAM_ODDITY, "", what);
+            }
+            self.close_item(if is_runnable { "completed" } else { "incomplete" }, out);
+            return self.seal_call(seal, call.call_id, out);
+        }
         let (is_custom, output_index) = (call.kind == ir::CallKind::Custom, Some(self.index()));
         let name =
             if is_custom { "response.custom_tool_call_input.done" } else { "response.function_call_arguments.done" };
@@ -587,8 +608,12 @@ impl Stream {
         };
         self.write(data, out);
         self.close_item("completed", out);
+        self.seal_call(seal, call.call_id, out);
+    }
+
+    fn seal_call(&mut self, seal: Option<&ir::Sealed>, call_id: ir::Text, out: &mut Vec<u8>) {
         if let Some(seal) = seal {
-            self.seal_item(seal, &Owner::Call(call.call_id), out);
+            self.seal_item(seal, &Owner::Call(call_id), out);
         }
     }
 

@@ -6,7 +6,7 @@ use super::DIALECT;
 use super::content::read;
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
-use crate::dialects::openai_responses as words;
+use crate::dialects::openai_responses::{self as words, own_tools, own_tools::OwnTool};
 use crate::error::Result;
 use crate::ir;
 use crate::json::{Str, StrOr, Unknown, wire};
@@ -35,6 +35,12 @@ wire! {
         "type" kind: Str<'a>,
         "syntax" syntax: Str<'a>,
         "definition" definition: Str<'a>,
+    }
+    struct SearchTool<'a> {
+        "type" kind: Str<'a>,
+        "execution" execution: Str<'a>,
+        "description" description: Str<'a>,
+        "parameters" parameters: &'a RawValue,
     }
     struct NamespaceTool<'a> {
         "type" kind: Str<'a>,
@@ -100,8 +106,10 @@ fn tool(cx: &mut Cx, raw: &RawValue, out: &mut Vec<ir::Tool>) -> Result<()> {
         "code_interpreter" => {
             out.push(hosted(cx, kind, raw, ir::Ability::CodeExecution, &codes::BUILTIN_TOOL_UNSUPPORTED))
         }
+        "local_shell" => out.push(local_shell(cx, raw)?),
+        "tool_search" if tag.execution.as_deref() == Some("client") => out.push(tool_search(cx, raw)?),
         // Tools that the provider would have loaded when they are searched for are all on offer elsewhere.
-        "tool_search" if tag.execution.as_deref() != Some("client") => {
+        "tool_search" => {
             out.push(hosted(cx, kind, raw, ir::Ability::Other, &codes::TOOL_OPTION_LOST));
         }
         _ => out.push(hosted(cx, kind, raw, ir::Ability::Other, &codes::BUILTIN_TOOL_UNSUPPORTED)),
@@ -118,6 +126,37 @@ wire! {
 fn hosted(cx: &Cx, kind: &str, raw: &RawValue, ability: ir::Ability, loss: &'static Code) -> ir::Tool {
     let (value, meta) = (cx.json(raw), ir::Meta::at(cx.here()));
     ir::Tool::Hosted(ir::Hosted { dialect: DIALECT, kind: kind.into(), value, ability, loss, meta })
+}
+
+/// The local shell is a function elsewhere, with the fields of its calls' actions.
+fn local_shell(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
+    let tool: Kind<'_> = read(cx, raw)?;
+    Ok(ir::Tool::Function(ir::Function {
+        name: ir::Text::constant(OwnTool::LocalShell.name()),
+        description: Some(ir::Text::constant(own_tools::SHELL_DESCRIPTION)),
+        parameters: Some(own_tools::shell_parameters()),
+        meta: own_meta(cx, raw, &tool.unknown),
+        ..ir::Function::default()
+    }))
+}
+
+/// A search that the client executes is a function elsewhere: what it finds is in no request before.
+fn tool_search(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
+    let tool: SearchTool<'_> = read(cx, raw)?;
+    Ok(ir::Tool::Function(ir::Function {
+        name: ir::Text::constant(OwnTool::ToolSearch.name()),
+        description: cx.optional_text(tool.description.as_ref()),
+        parameters: cx.optional_json(tool.parameters).map(ir::Schema::json_schema),
+        meta: own_meta(cx, raw, &tool.unknown),
+        ..ir::Function::default()
+    }))
+}
+
+fn own_meta(cx: &Cx, raw: &RawValue, unknown: &Unknown<'_>) -> ir::Meta {
+    let mut meta = ir::Meta::at(cx.here());
+    cx.keep(DIALECT, ir::Text::constant(own_tools::OWN_FORM), cx.json(raw), &codes::WIRE_FORM, &mut meta.extensions);
+    keep(cx, unknown, &mut meta.extensions);
+    meta
 }
 
 /// Keeps fields of a tool that the IR has no place for.
