@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::diagnostics::codes;
 use crate::ir;
 
 /// Options in another dialect's declaration that the IR has no words for, or that the backend has no use for: those of a
@@ -17,11 +18,6 @@ pub(crate) fn other_options(hosted: &ir::Hosted) -> Vec<String> {
         fields = inner;
     }
     let is_said = |name: &str| NAMES.contains(&name) || has_words(&hosted.ability, name);
-    let says_nothing = |value: &Value| {
-        value.is_null()
-            || value.as_object().is_some_and(|inner| inner.is_empty() || *inner == auto())
-            || value.as_array().is_some_and(Vec::is_empty)
-    };
     let lost = fields.into_iter().filter(|(name, value)| !is_said(name) && !says_nothing(value));
     lost.map(|(name, _)| name).collect()
 }
@@ -55,6 +51,42 @@ pub(crate) fn chosen<'a>(tools: &'a [ir::Tool], choice: &ir::ToolChoice) -> Opti
     hosted()
         .find(|tool| tool.kind == *kind)
         .or_else(|| hosted().find(is_search).filter(|_| kind.starts_with("web_search")))
+}
+
+/// Keeps what the item or block `value` of `dialect` says beside its trace: for other dialects it is lost.
+pub(crate) fn keep_untold(dialect: &'static str, value: &Value, extensions: &mut ir::Extensions) {
+    let at = |path: &str| path.split('.').try_fold(value, |value, key| value.get(key));
+    let is_said = |path: &str, value: &Value| match path {
+        // The first is what the trace says, where there is no `query`.
+        "action.queries" => {
+            let others = |query: &&Value| Some(*query) != at("action.query");
+            value.as_array().is_some_and(|queries| {
+                queries.iter().filter(others).count() > usize::from(at("action.query").is_none())
+            })
+        }
+        // That the code ended well is said in other ways.
+        "content.return_code" => *value != 0,
+        _ => true,
+    };
+    for path in ["action.sources", "action.queries", "container_id", "content.return_code"] {
+        let Some(value) = at(path).filter(|value| !says_nothing(value) && is_said(path, value)) else { continue };
+        let (name, value) = (ir::Text::constant(path), ir::Json::of(value));
+        extensions.push(dialect, ir::Extension { name, value, loss: &codes::ANSWER_DETAIL_LOST });
+    }
+}
+
+/// The language that code is in, where a target that knows Python alone cannot say it.
+pub(crate) fn other_language(trace: &ir::Trace) -> Option<&str> {
+    match trace {
+        ir::Trace::Code { language, .. } => language.as_deref().filter(|language| *language != "python"),
+        ir::Trace::Search { .. } | ir::Trace::Open { .. } | ir::Trace::Output { .. } => None,
+    }
+}
+
+fn says_nothing(value: &Value) -> bool {
+    value.is_null()
+        || value.as_object().is_some_and(|inner| inner.is_empty() || *inner == auto())
+        || value.as_array().is_some_and(Vec::is_empty)
 }
 
 /// A container that the provider makes itself.

@@ -8,6 +8,7 @@ use super::error;
 use crate::context::Cx;
 use crate::diagnostics::codes;
 use crate::dialects::claude::{self, ID, REDACTED, Signed};
+use crate::dialects::hosted::keep_untold;
 use crate::error::{Error, Result};
 use crate::ir;
 use crate::json::{self, Str, Unknown, wire};
@@ -417,6 +418,10 @@ impl Reader {
                 }
                 let kind = value.get("type").and_then(Value::as_str).unwrap_or_default().into();
                 let trace = claude::trace(&value);
+                let (mut meta, value) = (ir::Meta::default(), Value::Object(value));
+                if trace.is_some() {
+                    keep_untold(ID, &value, &mut meta.extensions);
+                }
                 out.whole(ir::Part::Opaque(ir::Opaque {
                     dialect: ID,
                     kind,
@@ -425,7 +430,7 @@ impl Reader {
                     // Traces of the provider's own tools are no part of what the model says.
                     words: None,
                     loss: &codes::ANSWER_PART_DROPPED,
-                    meta: ir::Meta::default(),
+                    meta,
                 }));
             }
         }

@@ -616,6 +616,7 @@ fn opaque<'r>(cx: &mut Cx, part: &'r ir::Opaque) -> Option<ContentPart<'r>> {
             rest: part.meta.extensions.written(ID, ""),
         });
     }
+    cx.report_extensions(&part.meta.extensions, part.meta.place, ID);
     cx.report_opaque(part, ID);
     let text = Cow::Borrowed(part.words.as_ref()?);
     let rest = part.meta.extensions.written(ID, "");

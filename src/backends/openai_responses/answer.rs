@@ -8,6 +8,7 @@ use super::{DIALECT, hints};
 use crate::backends::Memo;
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
+use crate::dialects::hosted::keep_untold;
 use crate::dialects::openai;
 use crate::dialects::openai_responses as words;
 use crate::error::{Error, Result};
@@ -760,7 +761,10 @@ impl Reader {
     fn whole_item(&mut self, index: u64, kind: &str, raw: &RawValue, loss: &'static Code, out: &mut ir::Emitter) {
         let value = ir::Json::parse(&raw.get().into()).unwrap_or_default();
         let trace = words::trace(kind, raw);
-        let (dialect, kind, meta) = (DIALECT, kind.into(), self.meta(index));
+        let (dialect, kind, mut meta) = (DIALECT, kind.into(), self.meta(index));
+        if trace.is_some() {
+            keep_untold(DIALECT, &value.value(), &mut meta.extensions);
+        }
         out.whole(ir::Part::Opaque(ir::Opaque { dialect, kind, value, words: None, trace, loss, meta }));
     }
 

@@ -11,6 +11,7 @@ use super::slots::{self, Owner};
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
 use crate::dialects::claude::{self, ID, marks};
+use crate::dialects::hosted::keep_untold;
 use crate::envelope;
 use crate::error::Result;
 use crate::ir;
@@ -321,7 +322,8 @@ fn opaque(cx: &Cx, raw: &RawValue, kind: &str) -> ir::Part {
         _ if words.is_none() || has_media(&tree) => &codes::CONTENT_DROPPED,
         _ => &codes::CONTENT_AS_TEXT,
     };
-    let meta = ir::Meta::at(cx.here());
+    let mut meta = ir::Meta::at(cx.here());
+    keep_untold(ID, &tree, &mut meta.extensions);
     ir::Part::Opaque(ir::Opaque { dialect: ID, kind: kind.into(), value, words, trace: None, loss, meta })
 }
 

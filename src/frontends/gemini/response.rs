@@ -8,6 +8,7 @@ use crate::context::{Cx, Losses};
 use crate::diagnostics::codes;
 use crate::dialects::gemini::write::{self, Content, FunctionCall, Part};
 use crate::dialects::gemini::{ANSWER, CANDIDATE, ID, NOTE_ID, finish_word};
+use crate::dialects::hosted::other_language;
 use crate::envelope;
 use crate::frontends::Asked;
 use crate::ir;
@@ -411,6 +412,13 @@ pub(super) fn lose_arguments(losses: &mut Losses) {
 
 /// What a part that comes in one piece cannot say.
 pub(super) fn lose_of_whole(part: &ir::Part, is_told: bool, losses: &mut Losses) {
+    if let ir::Part::Opaque(ir::Opaque { dialect, trace: Some(trace), .. }) = part
+        && *dialect != ID
+        && let Some(language) = other_language(trace)
+    {
+        let what = format!("that the code is {language} cannot be said");
+        losses.add(&codes::ANSWER_DETAIL_LOST, "", what);
+    }
     match part {
         ir::Part::Opaque(ir::Opaque { trace: Some(trace), .. }) if is_told || searched(trace).is_some() => {}
         ir::Part::Opaque(opaque) if opaque.dialect != ID => losses.opaque(opaque, ID),

@@ -556,6 +556,7 @@ impl Teller {
             ir::Part::Opaque(part) => {
                 self.gap = true;
                 self.losses.opaque(&part, ID);
+                self.losses.extensions(&part.meta.extensions, ID);
                 if let Some(words) = part.words {
                     self.text(words, out);
                     self.gap = true;

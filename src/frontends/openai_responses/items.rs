@@ -12,6 +12,7 @@ use super::slots::{self, Owner};
 use super::{DIALECT, tools};
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
+use crate::dialects::hosted::keep_untold;
 use crate::dialects::openai_responses::{self as words, own_tools, own_tools::OwnTool};
 use crate::error::Result;
 use crate::ir;
@@ -589,7 +590,10 @@ impl Input {
         let words = trace.as_ref().and_then(ir::Trace::words);
         let loss = if words.is_some() { &codes::CONTENT_AS_TEXT } else { loss };
         let dialect = if is_made_up { GATEWAY } else { DIALECT };
-        let (value, meta) = (cx.json(raw), ir::Meta::at(cx.here()));
+        let (value, mut meta) = (cx.json(raw), ir::Meta::at(cx.here()));
+        if trace.is_some() && !is_made_up {
+            keep_untold(DIALECT, &value.value(), &mut meta.extensions);
+        }
         let part = ir::Opaque { dialect, kind: kind.into(), value, words, trace, loss, meta };
         self.push_opaque(cx, role, part);
         Ok(())

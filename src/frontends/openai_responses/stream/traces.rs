@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Data, Stream};
 use crate::diagnostics::codes;
+use crate::dialects::hosted::other_language;
 use crate::dialects::openai_responses as words;
 use crate::ir;
 
@@ -30,7 +31,11 @@ impl Stream {
         match &part.trace {
             Some(ir::Trace::Search { query }) => self.search(&json!({ "type": "search", "query": query }), out),
             Some(ir::Trace::Open { url }) => self.search(&json!({ "type": "open_page", "url": url }), out),
-            Some(ir::Trace::Code { id, language: _, code, output }) => {
+            Some(trace @ ir::Trace::Code { id, language: _, code, output }) => {
+                if let Some(language) = other_language(trace) {
+                    let what = format!("that the code is {language}, not Python, cannot be said");
+                    self.losses.add(&codes::ANSWER_DETAIL_LOST, "", what);
+                }
                 let outputs = output.iter().map(|output| output.text.clone()).collect();
                 self.runs.push(Run { id: id.clone(), code: code.clone(), outputs });
             }
@@ -38,6 +43,9 @@ impl Stream {
                 let is_it = |run: &&mut Run| of.is_none() || run.id == *of;
                 let Some(run) = self.runs.iter_mut().rev().find(is_it) else { return false };
                 run.outputs.push(output.text.clone());
+                if output.failed {
+                    self.losses.add(&codes::ANSWER_DETAIL_LOST, "", "that the code failed cannot be said");
+                }
             }
             None => return false,
         }
