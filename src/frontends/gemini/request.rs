@@ -99,7 +99,7 @@ wire! {
 
 pub(super) fn lower(cx: &mut Cx, route: &Route) -> Result<ir::Request> {
     let body = cx.body();
-    let document: Request<'_> = json::read(body.as_str())?;
+    let document: Request<'_> = json::document(&body)?;
     let mut out = ir::Request {
         model: route.model.as_deref().unwrap_or_default().into(),
         delivery: route.delivery.unwrap_or_default(),
