@@ -98,6 +98,12 @@ impl<'a> From<&'a str> for Str<'a> {
     }
 }
 
+impl<'a> From<Cow<'a, str>> for Str<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        Self(Form::Text(text))
+    }
+}
+
 impl From<String> for Str<'_> {
     fn from(text: String) -> Self {
         Self(Form::Text(Cow::Owned(text)))
@@ -166,6 +172,32 @@ impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
             }
         }
         deserializer.deserialize_newtype_struct(LITERAL, StrVisitor)
+    }
+}
+
+/// The name of a field.
+#[derive(Debug)]
+pub(crate) struct Key<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(text.to_owned())))
+            }
+            fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(text)))
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
     }
 }
 
@@ -318,10 +350,10 @@ macro_rules! wire {
                     }
                     fn visit_map<A: ::serde::de::MapAccess<'de>>(self, mut map: A) -> ::std::result::Result<Self::Value, A::Error> {
                         let mut out = $name::default();
-                        while let Some(key) = map.next_key::<$crate::json::Str<$life>>()? {
+                        while let Some($crate::json::Key(key)) = map.next_key()? {
                             match &*key {
                                 $($($wire)|+ => out.$field = map.next_value()?,)*
-                                _ => out.unknown.push(key, map.next_value()?),
+                                _ => out.unknown.push(key.into(), map.next_value()?),
                             }
                         }
                         Ok(out)

@@ -132,22 +132,40 @@ enum Number {
 
 /// A string as it is written.
 struct Literal<'de> {
-    /// With its quotes.
-    whole: &'de str,
-    has_escapes: bool,
-    /// One of the escapes is `\u`, so that it is not known whether it can be unescaped.
-    has_unicode: bool,
+    text: &'de str,
+    /// Where its quotes are.
+    start: usize,
+    end: usize,
+    escapes: Escapes,
+}
+
+/// What has to be undone in a string.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Escapes {
+    None,
+    Plain,
+    /// One of them is `\u`, so that it is not known whether the string can be unescaped.
+    Unicode,
 }
 
 impl<'de> Literal<'de> {
     /// What stands between the quotes.
     fn inner(&self) -> &'de str {
-        self.whole.get(1..self.whole.len() - 1).unwrap_or_default()
+        self.text.get(self.start + 1..self.end).unwrap_or_default()
+    }
+
+    /// With its quotes.
+    fn whole(&self) -> &'de str {
+        self.text.get(self.start..=self.end).unwrap_or_default()
+    }
+
+    fn has_escapes(&self) -> bool {
+        self.escapes != Escapes::None
     }
 
     fn unescaped(&self) -> Result<String, Fault> {
         // A lone surrogate is the one fault that is left.
-        serde_json::from_str(self.whole).map_err(|_| Fault::syntax())
+        serde_json::from_str(self.whole()).map_err(|_| Fault::syntax())
     }
 }
 
@@ -223,7 +241,7 @@ impl<'de, 'k> Reader<'de, 'k> {
             if key.inner() == name {
                 let comes = self.peek() == Some(b'"');
                 let literal = comes.then(|| self.literal()).and_then(Result::ok)?;
-                return (!literal.has_escapes).then(|| literal.inner());
+                return (!literal.has_escapes()).then(|| literal.inner());
             }
             self.skip().ok()?;
             if !self.take(b',') {
@@ -269,32 +287,44 @@ impl<'de, 'k> Reader<'de, 'k> {
     /// A string; the quote comes next.
     fn literal(&mut self) -> Result<Literal<'de>, Fault> {
         let start = self.at;
-        let (has_escapes, has_unicode) = self.pass_string()?;
-        Ok(Literal { whole: self.slice(start, self.at)?, has_escapes, has_unicode })
+        let escapes = self.pass_string()?;
+        Ok(Literal { text: self.text, start, end: self.at - 1, escapes })
     }
 
-    /// Passes over a string; the quote comes next. Tells whether it has escapes, and whether by number.
-    fn pass_string(&mut self) -> Result<(bool, bool), Fault> {
+    /// Passes over a string; the quote comes next.
+    fn pass_string(&mut self) -> Result<Escapes, Fault> {
+        /// In whole words of [`next_special`], and less than a long string.
+        const NEAR: usize = 1 + 7 * 8;
+        const { assert!(NEAR < LONG_STRING) };
         let bytes = self.text.as_bytes();
+        let near = bytes.get(..self.at + NEAR).unwrap_or(bytes);
+        let at = next_special(near, self.at + 1);
+        // Most strings are short and have no escapes.
+        if near.get(at) == Some(&b'"') {
+            self.at = at + 1;
+            return Ok(Escapes::None);
+        }
+        self.pass_rest(at)
+    }
+
+    /// The same for the rest of a string, from `at` on.
+    #[inline(never)]
+    fn pass_rest(&mut self, mut at: usize) -> Result<Escapes, Fault> {
         let start = self.at;
+        if let Some(known) = self.landmark(start) {
+            self.at = start + (known.end - known.start) as usize;
+            return Ok(match known {
+                Landmark { has_unicode: true, .. } => Escapes::Unicode,
+                Landmark { escapes: 0, .. } => Escapes::None,
+                Landmark { .. } => Escapes::Plain,
+            });
+        }
+        let bytes = self.text.as_bytes();
         let (mut escapes, mut has_unicode) = (0, false);
-        let mut at = start + 1;
-        // What is longer is looked up.
-        let mut window = match self.known {
-            Known::All(..) => bytes.get(..start + LONG_STRING).unwrap_or(bytes),
-            Known::Nothing | Known::Noting(_) => bytes,
-        };
         loop {
-            at = next_special(window, at);
+            at = next_special(bytes, at);
             match bytes.get(at) {
                 Some(b'"') => break,
-                _ if at >= window.len() && window.len() < bytes.len() => {
-                    if let Some(known) = self.landmark(start) {
-                        self.at = start + (known.end - known.start) as usize;
-                        return Ok((known.escapes > 0, known.has_unicode));
-                    }
-                    window = bytes;
-                }
                 Some(b'\\') => {
                     escapes += 1;
                     match bytes.get(at + 1) {
@@ -321,7 +351,11 @@ impl<'de, 'k> Reader<'de, 'k> {
         {
             notes.push(Landmark { start, end, escapes, has_unicode });
         }
-        Ok((escapes > 0, has_unicode))
+        Ok(match (has_unicode, escapes) {
+            (true, _) => Escapes::Unicode,
+            (false, 0) => Escapes::None,
+            (false, _) => Escapes::Plain,
+        })
     }
 
     /// The text of a number; its first byte comes next.
@@ -572,7 +606,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de, '_> {
             return Err(self.unexpected(&visitor));
         }
         let literal = self.literal()?;
-        if literal.has_escapes {
+        if literal.has_escapes() {
             return visitor.visit_string(literal.unescaped()?);
         }
         visitor.visit_borrowed_str(literal.inner())
@@ -647,10 +681,11 @@ impl<'de> Deserializer<'de> for Literal<'de> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if self.has_unicode {
-            return visitor.visit_string(self.unescaped()?);
+        match self.escapes {
+            Escapes::None => visitor.visit_borrowed_str(self.inner()),
+            Escapes::Plain => visitor.visit_borrowed_str(self.whole()),
+            Escapes::Unicode => visitor.visit_string(self.unescaped()?),
         }
-        visitor.visit_borrowed_str(if self.has_escapes { self.whole } else { self.inner() })
     }
 
     forward_to_deserialize_any! {
@@ -712,10 +747,10 @@ impl<'de> MapAccess<'de> for Fields<'_, 'de, '_> {
             return Err(Fault::syntax());
         }
         self.key = literal.inner();
-        if literal.has_escapes {
+        if literal.has_escapes() {
             return seed.deserialize(de::value::StringDeserializer::new(literal.unescaped()?)).map(Some);
         }
-        seed.deserialize(BorrowedStrDeserializer::new(literal.inner())).map(Some)
+        seed.deserialize(BorrowedStrDeserializer::new(self.key)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
