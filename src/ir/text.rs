@@ -204,6 +204,22 @@ impl Text {
         }
     }
 
+    /// Whether its first character that is no white space is `first`; looks at no more than it must.
+    #[must_use]
+    pub fn begins(&self, first: char) -> bool {
+        match &self.0 {
+            Repr::Literal(literal) => {
+                let inner = literal.slice.as_str().trim_start_matches('"').trim_start();
+                if inner.starts_with('\\') {
+                    self.as_str().trim_start().starts_with(first)
+                } else {
+                    inner.starts_with(first)
+                }
+            }
+            _ => self.as_str().trim_start().starts_with(first),
+        }
+    }
+
     /// As it stands in a document, with quotes and escapes.
     fn written(&self) -> Option<&str> {
         match &self.0 {

@@ -182,7 +182,7 @@ fn text(cx: &mut Cx, raw: &RawValue, out: &mut Parts) -> Result<()> {
     if text.is_empty() {
         return Ok(());
     }
-    if text.trim().is_empty() {
+    if text.is_blank() {
         mark(marks::BLANK, &mut meta.extensions);
     }
     out.parts.push(ir::Part::Text(ir::TextPart { text, citations, logprobs: Vec::new(), meta }));
