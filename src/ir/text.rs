@@ -117,7 +117,7 @@ impl Slice {
     fn escapes(&self) -> usize {
         let noted = self.body.landmarks().and_then(|landmarks| landmarks.at(self.start as usize));
         noted.map_or_else(
-            || memchr::memchr_iter(b'\\', self.as_str().as_bytes()).count(),
+            || self.as_str().bytes().filter(|byte| *byte == b'\\').count(),
             |landmark| landmark.escapes as usize,
         )
     }
