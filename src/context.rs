@@ -465,7 +465,7 @@ impl Cx {
     /// It is not what `T` wants; the error names the place.
     pub fn read<'a, T: serde::Deserialize<'a>>(&mut self, key: &'static str, raw: &'a RawValue) -> Result<T> {
         self.at(key, |cx| {
-            crate::json::read(raw.get()).map_err(|mut error| {
+            crate::json::part(&cx.body, raw.get()).map_err(|mut error| {
                 let mut path = cx.path(cx.here);
                 if let Some(inner) = error.place.take() {
                     push_key(&inner, &mut path);
@@ -474,6 +474,21 @@ impl Cx {
                 error
             })
         })
+    }
+
+    /// The same for what stands where we are.
+    ///
+    /// # Errors
+    /// It is not what `T` wants; the error names the place.
+    pub fn read_here<'a, T: serde::Deserialize<'a>>(&self, raw: &'a RawValue) -> Result<T> {
+        crate::json::part(&self.body, raw.get())
+            .map_err(|error| self.invalid(error.place.as_deref().unwrap_or_default(), &error.message))
+    }
+
+    /// The type of the object `raw`, if it can be told without reading all of it.
+    #[must_use]
+    pub fn kind<'a>(&self, raw: &'a RawValue) -> Option<Str<'a>> {
+        crate::json::kind(&self.body, raw)
     }
 
     /// The place of the field `name` of where we are, for a name that is not known before.

@@ -209,8 +209,9 @@ impl Gateway {
     }
 
     /// The upstream that a body names.
-    fn find(&self, route: &Route, body: Vec<u8>) -> Result<(Resolved, relay::Seen, String)> {
+    fn find(&self, route: &Route, body: Vec<u8>) -> Result<(Resolved, relay::Seen, ir::Body)> {
         let body = String::from_utf8(body).map_err(|_| Error::invalid("", "the body is not UTF-8"))?;
+        let body = ir::Body::new(body);
         let seen = relay::peek(&body, route)?;
         let resolved = self.config()?.resolve(&seen.model)?;
         Ok((resolved, seen, body))

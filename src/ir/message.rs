@@ -267,7 +267,7 @@ impl ToolCall {
         if self.kind == CallKind::Custom {
             return None;
         }
-        if self.arguments.trim().is_empty() {
+        if self.arguments.is_blank() {
             return Some(Json::EMPTY_OBJECT);
         }
         Json::parse_object(&self.arguments)

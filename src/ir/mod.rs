@@ -43,6 +43,7 @@
 //! | `Usage::input` | `prompt_tokens` | `input_tokens` | `input_tokens` + cache | `promptTokenCount` + tool use |
 
 mod emitter;
+mod landmarks;
 mod message;
 mod meta;
 mod request;
@@ -54,6 +55,7 @@ mod tool;
 mod trace;
 
 pub use emitter::{CallStart, Emitter};
+pub(crate) use landmarks::{DEEPEST, LONG_GROUP, LONG_STRING, Landmark, Landmarks};
 pub use message::{
     CallKind, Citation, Detail, Media, MediaKind, MediaSource, Message, Native, Opaque, Part, Reasoning, ReasoningForm,
     Refusal, Role, TextPart, TokenLogprob, ToolCall, ToolResult, is_runnable,

@@ -24,7 +24,7 @@ pub(super) enum WireTool<'a> {
     Function {
         name: ir::Text,
         #[serde(skip_serializing_if = "Option::is_none")]
-        description: Option<Cow<'a, str>>,
+        description: Option<Cow<'a, ir::Text>>,
         input_schema: ir::Json,
         #[serde(skip_serializing_if = "Option::is_none")]
         strict: Option<bool>,
@@ -131,7 +131,7 @@ fn function<'a>(cx: &mut Cx, tool: &'a ir::Function, names: &Names) -> WireTool<
     }
     WireTool::Function {
         name: names.sent(name, namespace.as_ref()),
-        description: description.as_deref().map(Cow::Borrowed),
+        description: description.as_ref().map(Cow::Borrowed),
         input_schema: fitted.json,
         strict: *strict,
         cache_control: CacheControl::of(cx, meta),
@@ -158,7 +158,7 @@ fn custom<'a>(cx: &mut Cx, tool: &'a ir::Custom, names: &Names) -> WireTool<'a> 
     });
     WireTool::Function {
         name: names.sent(name, namespace.as_ref()),
-        description: (!words.is_empty()).then_some(Cow::Owned(words)),
+        description: (!words.is_empty()).then(|| Cow::Owned(words.into())),
         input_schema: ir::Json::of(&input_schema),
         strict: None,
         cache_control: CacheControl::of(cx, meta),

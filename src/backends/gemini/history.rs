@@ -324,14 +324,11 @@ impl<'a> History<'a> {
     fn result<'t>(&self, cx: &mut Cx, result: &'t ir::ToolResult, moved: &mut Vec<Part<'t>>) -> Part<'t> {
         let ir::ToolResult { call_id, name, kind: _, content, error, meta } = result;
         report_meta(cx, meta);
-        let mut words = String::new();
+        let mut words: Vec<ir::Text> = Vec::new();
         let mut parts = Vec::new();
         for part in content {
             if let Some(text) = self.result_words(cx, part) {
-                if !words.is_empty() && !text.is_empty() {
-                    words.push('\n');
-                }
-                words.push_str(&text);
+                words.extend(Some(text).filter(|text| !text.is_empty()));
                 continue;
             }
             let mut one = Vec::new();
@@ -351,6 +348,10 @@ impl<'a> History<'a> {
             (None, Some(name)) => self.names.sent(name, None),
             (None, None) => call_id.clone(),
         };
+        let words = match words.as_slice() {
+            [only] => only.clone(),
+            several => several.iter().map(ir::Text::as_str).collect::<Vec<_>>().join("\n").into(),
+        };
         let as_written = meta.extensions.get(ID, NOTE_RESPONSE).cloned();
         Part {
             function_response: Some(FunctionResponse {
@@ -366,26 +367,26 @@ impl<'a> History<'a> {
     }
 
     /// What a part of a result says in words; `None` for what is shown.
-    fn result_words<'t>(&self, cx: &mut Cx, part: &'t ir::Part) -> Option<Cow<'t, str>> {
+    fn result_words(&self, cx: &mut Cx, part: &ir::Part) -> Option<ir::Text> {
         match part {
             ir::Part::Text(text) => {
                 report_meta(cx, &text.meta);
                 cx.report_sources(&text.citations, text.meta.place, ID);
                 // A result is words without a signature; a foreign one is told.
                 self.signature(cx, &text.meta);
-                Some(Cow::Borrowed(text.text.as_str()))
+                Some(text.text.clone())
             }
             ir::Part::Media(ir::Media { source: ir::MediaSource::Text(text), name, meta, .. }) => {
                 report_meta(cx, meta);
                 match name.as_ref().filter(|name| !name.is_empty()) {
-                    Some(name) => Some(Cow::Owned(format!("{name}\n{text}"))),
-                    None => Some(Cow::Borrowed(text.as_str())),
+                    Some(name) => Some(format!("{name}\n{text}").into()),
+                    None => Some(text.clone()),
                 }
             }
             ir::Part::Opaque(opaque) if opaque.dialect != ID => {
                 report_meta(cx, &opaque.meta);
                 cx.report_opaque(opaque, ID);
-                Some(Cow::Borrowed(opaque.words.as_deref().unwrap_or_default()))
+                Some(opaque.words.clone().unwrap_or_default())
             }
             ir::Part::Opaque(_)
             | ir::Part::Media(_)

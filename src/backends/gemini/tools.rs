@@ -30,7 +30,7 @@ pub(super) struct Tool<'a> {
 struct Function<'a> {
     name: ir::Text,
     #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<Cow<'a, str>>,
+    description: Option<Cow<'a, ir::Text>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parameters: Option<ir::Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +111,7 @@ fn raise_function<'a>(cx: &mut Cx, function: &'a ir::Function, names: &Names) ->
     };
     Function {
         name: names.sent(name, namespace.as_ref()),
-        description: description.as_deref().map(Cow::Borrowed),
+        description: description.as_ref().map(Cow::Borrowed),
         parameters,
         parameters_json_schema,
         extensions: meta.extensions.written(ID, ""),
@@ -163,9 +163,9 @@ fn raise_custom<'a>(cx: &mut Cx, custom: &'a ir::Custom, names: &Names) -> Funct
         Some(ir::Grammar { syntax, definition }) => {
             let before = description.as_deref().unwrap_or_default();
             let gap = if before.is_empty() { "" } else { "\n\n" };
-            Some(Cow::Owned(format!("{before}{gap}The input must follow this {syntax} grammar:\n{definition}")))
+            Some(Cow::Owned(format!("{before}{gap}The input must follow this {syntax} grammar:\n{definition}").into()))
         }
-        None => description.as_deref().map(Cow::Borrowed),
+        None => description.as_ref().map(Cow::Borrowed),
     };
     Function {
         name: names.sent(name, namespace.as_ref()),

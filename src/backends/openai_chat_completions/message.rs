@@ -367,12 +367,12 @@ impl<'a> Raiser<'a> {
         let rest = meta.extensions.written(ID, "function");
         let function = match kind {
             ir::CallKind::Custom if !self.takes_customs => {
-                let arguments = Cow::Owned(ir::Json::of(&Wrapped { input: arguments }).as_str().to_owned());
+                let arguments = Cow::Owned(ir::Json::of(&Wrapped { input: arguments }).text().clone());
                 Some(CalledFunction { name: name.clone(), arguments, rest })
             }
             ir::CallKind::Custom => None,
             ir::CallKind::Function => {
-                Some(CalledFunction { name: name.clone(), arguments: Cow::Borrowed(arguments.as_str()), rest })
+                Some(CalledFunction { name: name.clone(), arguments: Cow::Borrowed(arguments), rest })
             }
         };
         if noted(FIELD_FORM, &meta.extensions).is_some() && message.function_call.is_none() {
@@ -381,7 +381,7 @@ impl<'a> Raiser<'a> {
         }
         let custom = match function {
             Some(_) => None,
-            None => Some(CalledCustom { name, input: arguments.as_str(), rest: meta.extensions.written(ID, "custom") }),
+            None => Some(CalledCustom { name, input: arguments, rest: meta.extensions.written(ID, "custom") }),
         };
         message.tool_calls.push(Call {
             id: id.as_str(),

@@ -210,7 +210,7 @@ pub(super) struct Call<'a> {
 #[derive(Serialize)]
 pub(super) struct CalledFunction<'a> {
     pub(super) name: ir::Text,
-    pub(super) arguments: Cow<'a, str>,
+    pub(super) arguments: Cow<'a, ir::Text>,
     #[serde(flatten)]
     pub(super) rest: ir::Written<'a>,
 }
@@ -218,7 +218,7 @@ pub(super) struct CalledFunction<'a> {
 #[derive(Serialize)]
 pub(super) struct CalledCustom<'a> {
     pub(super) name: ir::Text,
-    pub(super) input: &'a str,
+    pub(super) input: &'a ir::Text,
     #[serde(flatten)]
     pub(super) rest: ir::Written<'a>,
 }

@@ -61,7 +61,7 @@ wire! {
 
 pub(super) fn lower(cx: &mut Cx, route: &Route) -> Result<Lowered> {
     let document = cx.body();
-    let wire: Body<'_> = json::read(document.as_str())?;
+    let wire: Body<'_> = json::document(&document)?;
     let mut request = ir::Request { headers: route.headers.clone(), ..ir::Request::default() };
     request.model = cx.text(&cx.required(wire.model, "model")?);
     if wire.stream == Some(true) {
@@ -168,11 +168,6 @@ pub(super) fn keep(
 pub(super) fn mark(name: &'static str, out: &mut ir::Extensions) {
     let field = ir::Extension { name: ir::Text::constant(name), value: ir::Json::of(&true), loss: &codes::WIRE_FORM };
     out.push(ID, field);
-}
-
-/// Reads `raw`, which stands where we are.
-pub(super) fn read_here<'a, T: serde::Deserialize<'a>>(cx: &Cx, raw: &'a RawValue) -> Result<T> {
-    json::read(raw.get()).map_err(|error| cx.invalid(error.place.as_deref().unwrap_or_default(), &error.message))
 }
 
 fn unsigned(cx: &Cx, key: &str, number: Integer) -> Result<u64> {

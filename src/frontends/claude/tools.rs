@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::blocks::cache_mark;
-use super::request::{keep, read_here};
+use super::request::keep;
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
 use crate::dialects::claude::{self, ID};
@@ -47,8 +47,8 @@ wire! {
 
 /// A tool; where we are is its declaration.
 pub(super) fn tool(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
-    let kind = match json::kind(raw) {
-        None => read_here::<Head<'_>>(cx, raw)?.kind,
+    let kind = match cx.kind(raw) {
+        None => cx.read_here::<Head<'_>>(raw)?.kind,
         kind => kind,
     };
     match kind.as_deref() {
@@ -58,7 +58,7 @@ pub(super) fn tool(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
 }
 
 fn function(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
-    let wire: Function<'_> = read_here(cx, raw)?;
+    let wire: Function<'_> = cx.read_here(raw)?;
     let name = cx.text(&cx.required(wire.name, "name")?);
     let parameters = match wire.schema.filter(|raw| raw.get() != "null") {
         Some(schema) if !schema.get().starts_with('{') => {
@@ -100,7 +100,7 @@ fn hosted(cx: &mut Cx, raw: &RawValue, kind: &str) -> Result<ir::Tool> {
 }
 
 fn web_search(cx: &Cx, raw: &RawValue) -> Result<ir::WebSearch> {
-    let wire: Search<'_> = read_here(cx, raw)?;
+    let wire: Search<'_> = cx.read_here(raw)?;
     let texts = |list: Option<Vec<Str<'_>>>| list.unwrap_or_default().iter().map(|text| cx.text(text)).collect();
     let location = wire.location.map(|location| ir::Location {
         city: cx.optional_text(location.city.as_ref()),

@@ -468,7 +468,7 @@ fn lower_part(cx: &mut Cx, place: (usize, usize), part: &ContentPart<'_>) -> Res
 /// The part as it stands in the document.
 fn whole_part(cx: &Cx, (message, part): (usize, usize)) -> ir::Json {
     let body = cx.body();
-    let document: RawDocument<'_> = json::read(body.as_str()).unwrap_or_default();
+    let document: RawDocument<'_> = json::document(&body).unwrap_or_default();
     let message = document.messages.as_ref().and_then(|messages| messages.get(message));
     match message.and_then(|message| message.content.as_ref()) {
         Some(StrOr::Other(parts)) => parts.get(part).map_or(ir::Json::NULL, |raw| body.json(raw)),

@@ -135,7 +135,7 @@ wire! {
 
 pub(super) fn lower(cx: &mut Cx) -> Result<Lowered> {
     let body = cx.body();
-    let mut document: Document<'_> = json::read(body.as_str())?;
+    let mut document: Document<'_> = json::document(&body)?;
     let mut out =
         ir::Request { model: cx.text(cx.required(document.model.as_ref(), "model")?), ..ir::Request::default() };
     let messages = cx.required(document.messages.take(), "messages")?;
@@ -482,7 +482,7 @@ fn lower_tool(cx: &mut Cx, index: usize, tool: &Tool<'_>) -> Result<ir::Tool> {
         (Some("custom"), _, None) => Err(cx.invalid("custom", "this field is required")),
         (Some(kind), _, _) => {
             let body = cx.body();
-            let document: RawDocument<'_> = json::read(body.as_str())?;
+            let document: RawDocument<'_> = json::document(&body)?;
             let raw = document.tools.as_ref().and_then(|tools| tools.get(index)).copied();
             let value = raw.map_or(ir::Json::NULL, |raw| body.json(raw));
             let ability = if kind.contains("web_search") {

@@ -3,7 +3,6 @@
 use serde_json::value::RawValue;
 
 use super::DIALECT;
-use super::content::read;
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
 use crate::dialects::openai_responses as words;
@@ -80,10 +79,10 @@ pub(super) fn lower(cx: &mut Cx, list: &[&RawValue], out: &mut Vec<ir::Tool>) ->
 }
 
 fn tool(cx: &mut Cx, raw: &RawValue, out: &mut Vec<ir::Tool>) -> Result<()> {
-    let tag: Tag<'_> = match read(cx, raw) {
+    let tag: Tag<'_> = match cx.read_here(raw) {
         Ok(tag) => tag,
         // A hosted tool may have fields of these names and other types.
-        Err(_) => Tag { kind: read::<Kind<'_>>(cx, raw)?.kind, ..Tag::default() },
+        Err(_) => Tag { kind: cx.read_here::<Kind<'_>>(raw)?.kind, ..Tag::default() },
     };
     let kind = match (&tag.kind, tag.function) {
         (Some(kind), _) => &**kind,
@@ -132,7 +131,7 @@ fn keep(cx: &Cx, unknown: &Unknown<'_>, out: &mut ir::Extensions) {
 }
 
 fn function(cx: &mut Cx, raw: &RawValue, namespace: Option<&ir::Text>) -> Result<ir::Tool> {
-    let outer: FunctionTool<'_> = read(cx, raw)?;
+    let outer: FunctionTool<'_> = cx.read_here(raw)?;
     let mut meta = ir::Meta::at(cx.here());
     keep(cx, &outer.unknown, &mut meta.extensions);
     // Chat's nesting, which the API takes too; what it holds counts more.
@@ -159,7 +158,7 @@ fn function(cx: &mut Cx, raw: &RawValue, namespace: Option<&ir::Text>) -> Result
 }
 
 fn custom(cx: &mut Cx, raw: &RawValue, namespace: Option<&ir::Text>) -> Result<ir::Tool> {
-    let tool: CustomTool<'_> = read(cx, raw)?;
+    let tool: CustomTool<'_> = cx.read_here(raw)?;
     let mut meta = ir::Meta::at(cx.here());
     keep(cx, &tool.unknown, &mut meta.extensions);
     let mut grammar = None;
@@ -188,13 +187,13 @@ fn custom(cx: &mut Cx, raw: &RawValue, namespace: Option<&ir::Text>) -> Result<i
 
 /// The tools of a name space become tools of their own that know it.
 fn namespace(cx: &mut Cx, raw: &RawValue, out: &mut Vec<ir::Tool>) -> Result<()> {
-    let space: NamespaceTool<'_> = read(cx, raw)?;
+    let space: NamespaceTool<'_> = cx.read_here(raw)?;
     let name = cx.text(cx.required(space.name.as_ref(), "name")?);
     let list = space.tools.as_deref().unwrap_or_default();
     let mut tools = Vec::with_capacity(list.len());
     for (index, raw) in list.iter().enumerate() {
         let tool = cx.at_item("tools", index, |cx| {
-            let tag: Kind<'_> = read(cx, raw)?;
+            let tag: Kind<'_> = cx.read_here(raw)?;
             Ok(match tag.kind.as_deref() {
                 Some("function") | None => Some(function(cx, raw, Some(&name))?),
                 Some("custom") => Some(custom(cx, raw, Some(&name))?),
@@ -230,7 +229,7 @@ fn namespace(cx: &mut Cx, raw: &RawValue, out: &mut Vec<ir::Tool>) -> Result<()>
 }
 
 fn web_search(cx: &mut Cx, kind: &str, raw: &RawValue) -> Result<ir::Tool> {
-    let tool: WebSearchTool<'_> = read(cx, raw)?;
+    let tool: WebSearchTool<'_> = cx.read_here(raw)?;
     let domains = |cx: &Cx, list: Option<Vec<Str<'_>>>| list.iter().flatten().map(|domain| cx.text(domain)).collect();
     let filters = tool.filters.unwrap_or_default();
     let location = tool.location.map(|location| ir::Location {
