@@ -133,7 +133,8 @@ codes! {
     N_UNSUPPORTED "n-unsupported" Deny "More than one candidate can be asked for in the same dialect only.";
     LOGPROBS_UNSUPPORTED "logprobs-unsupported" Warn "The upstream gives no log probabilities.";
     MODALITY_UNSUPPORTED "modality-unsupported" Deny "The upstream cannot take or make this kind of media.";
-    MEDIA_URL_UNSUPPORTED "media-url-unsupported" Deny "The upstream takes this kind of media inline only, not by its address.";
+    MEDIA_URL_UNSUPPORTED "media-url-unsupported" Deny "The upstream takes this kind of media inline only, not by its address; the gateway can fetch it (`fetchMedia` in the configuration).";
+    MEDIA_FETCH_EMULATED "media-fetch-emulated" Note "The upstream takes this kind of media inline only; the gateway fetched it (`fetchMedia` in the configuration).";
     FILE_ID_NOT_PORTABLE "file-id-not-portable" Deny "An id that only another provider knows.";
     TOOL_RESULT_MEDIA_MOVED "tool-result-media-moved" Warn "A picture or file of a tool's result was moved behind it, into the user's turn.";
     TOOL_ERROR_FLAG_TEXTUAL "tool-error-flag-textual" Note "That a tool failed is said in words.";

@@ -1,6 +1,7 @@
 //! The native server: tokio, hyper, and TLS by rustls.
 
 mod exchange;
+mod fetch;
 mod store;
 
 use std::collections::HashMap;
@@ -8,7 +9,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -32,6 +33,7 @@ use crate::pipeline::{
     Collector, Gateway, Heard, Lookup, MAX_BODY_BYTES, Moment, Opening, Received, Reply, Stage, Step, Translator,
 };
 use exchange::Exchange;
+use fetch::Fetcher;
 use store::Place;
 
 /// How long requests in flight may go on after the server was told to stop.
@@ -50,7 +52,7 @@ pub async fn serve(gateway: Gateway, listen: SocketAddr, stop: impl Future<Outpu
         let message = format!("the store of conversations cannot be opened (`store.path`): {error}");
         std::io::Error::other(message)
     })?;
-    let server = Arc::new(Server { gateway, upstreams: Mutex::default(), store });
+    let server = Arc::new(Server { gateway, upstreams: Mutex::default(), fetcher: OnceLock::new(), store });
     let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
     loop {
@@ -120,6 +122,8 @@ struct Server {
     gateway: Gateway,
     /// The connections, by the time that one may take to stand: the client library knows no other place for it.
     upstreams: Mutex<HashMap<u64, Upstreams>>,
+    /// Made when something is fetched first.
+    fetcher: OnceLock<Fetcher>,
     /// Where conversations are kept.
     store: Place,
 }
@@ -152,6 +156,14 @@ impl Server {
         };
         while let Some(name) = plan.need() {
             plan = match plan.meet(self.store.get(&name).await) {
+                Ok(plan) => plan,
+                Err(refusal) => return whole(refusal),
+            };
+        }
+        if let Some(fetches) = plan.fetches() {
+            let fetched = self.fetcher.get_or_init(Fetcher::default).fetch(fetches).await;
+            let met = plan.fetched(&fetched.lock());
+            plan = match met {
                 Ok(plan) => plan,
                 Err(refusal) => return whole(refusal),
             };

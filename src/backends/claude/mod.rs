@@ -48,6 +48,10 @@ impl Backend for Claude {
         request
     }
 
+    fn wants_content(&self, media: &ir::Media, _target: &Target) -> bool {
+        blocks::wants_content(media)
+    }
+
     fn raise(&self, cx: &mut Cx, request: &ir::Request, target: &Target) -> Result<Raised> {
         let mut call = self.endpoint(target, request.delivery, &request.headers);
         let (body, memo) = request::raise(cx, request, target)?;

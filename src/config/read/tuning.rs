@@ -225,6 +225,41 @@ impl Reader<'_> {
         out
     }
 
+    /// `true`, `false`, or what may be fetched.
+    pub(super) fn fetch_media(&mut self, node: &Node<'_>) -> Option<fetch::Rules> {
+        let mut out = fetch::Rules::default();
+        match node.value {
+            Value::Bool(is_on) => return is_on.then_some(out),
+            Value::Object(_) => {}
+            Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                let what = format!("expected true, false or an object, found {}", kind(node.value));
+                self.problem(&node.place, what);
+                return None;
+            }
+        }
+        let fields = self.object(node, &FETCH)?;
+        let mut limit = |key: &str| fields.get(key).and_then(|node| self.count(&node));
+        let size = |count: u64| usize::try_from(count).ok();
+        out.max_bytes = limit("maxBytes").and_then(size).unwrap_or(out.max_bytes);
+        out.max_urls = limit("maxUrls").and_then(size).unwrap_or(out.max_urls);
+        out.timeout_ms = limit("timeoutMs").unwrap_or(out.timeout_ms);
+        if let Some(node) = fields.get("allowHosts") {
+            for node in self.one_or_more(&node) {
+                let Some(host) = self.text(&node) else { continue };
+                let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+                if host.is_empty() || !host.chars().all(is_host) {
+                    self.problem(
+                        &node.place,
+                        "expected a host, perhaps with a port: `files.example`, `127.0.0.1:9000`",
+                    );
+                    continue;
+                }
+                out.allow_hosts.push(host.to_ascii_lowercase());
+            }
+        }
+        Some(out)
+    }
+
     fn effort(&mut self, node: &Node<'_>) -> Option<ir::Effort> {
         let effort = effort::named(self.text(node)?);
         if effort.is_none() {
