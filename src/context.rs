@@ -365,6 +365,20 @@ impl Cx {
         self.report(part.loss, part.meta.place, "", format!("{} of {} {what} for {dialect}", part.kind, part.dialect));
     }
 
+    /// Reports that OpenAI would refuse the schema of a strict tool, which is therefore sent as one that is not.
+    pub fn report_loose(&mut self, place: Place) {
+        let what = "OpenAI is strict only with schemas whose objects need all of their properties and take no others";
+        self.report_at(&codes::STRICT_NOT_ENFORCED, place, Setting::Strict, what);
+    }
+
+    /// Reports that an upstream keeps to the schema of the answer in any case.
+    pub fn report_enforced(&mut self, strict: Option<bool>) {
+        if strict == Some(false) {
+            let what = "the upstream keeps to the schema in any case";
+            self.report_setting(&codes::STRICT_ENFORCED, Setting::Format, what);
+        }
+    }
+
     /// Reports that an upstream takes media by their content alone, and these stand at an address. One of the web would have been
     /// fetched by now, if the configuration let it.
     pub fn report_media_url(&mut self, media: &Media) {

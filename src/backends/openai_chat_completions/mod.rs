@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | `maxTokensField` | `max_completion_tokens`, `max_tokens` | by the model |
 //! | `customTools` | `true`, `false`: they go up as functions with one text | by the model, else `true` where the client speaks this dialect |
+//! | `allowedTools` | `true`, `false`: only the tools that may be called are offered | `true` for OpenAI, or where the client speaks this dialect |
 //! | `documentUrls` | the field for a document's address: `file_data` (OpenRouter), `document_url` (Mistral), `file_url`, `none` | by the host |
 //! | `videos` | `true`, `false`: films go up as `video_url` | by the host: OpenRouter takes them |
 //! | `cacheMarks` | `prompt_cache_breakpoint`, `cache_control` (OpenRouter), `none` | by the model |
