@@ -65,7 +65,7 @@ pub(crate) fn raise(dialect: &str, cx: &Cx, request: &ir::Request) -> Vec<u8> {
 
 pub(crate) fn memo(dialect: &str) -> Memo {
     let issuer = target().issuer(backend(dialect).dialect());
-    Memo { issuer, names: Names::default(), now: 1_700_000_000, ids: Ids::new(11) }
+    Memo { issuer, names: Names::default(), now: 1_700_000_000, ids: Ids::new(11), cuts: Vec::new() }
 }
 
 pub(crate) fn asked() -> Asked {

@@ -92,6 +92,8 @@ pub struct Cx {
     /// Names in camel case, and whether the document writes them in snake case.
     snakes: Vec<(String, bool)>,
     diagnostics: Vec<Diagnostic>,
+    /// Stop sequences that the upstream does not take.
+    cuts: Vec<Text>,
     /// The time, in seconds since 1970.
     pub now: u64,
     /// Makes ids.
@@ -111,6 +113,7 @@ impl Cx {
             said: None,
             snakes: Vec::new(),
             diagnostics: Vec::new(),
+            cuts: Vec::new(),
             now,
             ids,
         }
@@ -289,6 +292,22 @@ impl Cx {
         let place = places.iter().find_map(|path| self.said(path).map(ToOwned::to_owned));
         let place = place.unwrap_or_else(|| places.first().copied().unwrap_or_default().to_owned());
         self.diagnostics.push(Diagnostic { code, place, message: message.into() });
+    }
+
+    /// Reports stop sequences that the upstream does not take, and has the gateway cut the answer at them.
+    pub fn cut_at<'a>(
+        &mut self,
+        stops: impl IntoIterator<Item = &'a Text>,
+        code: &'static Code,
+        message: impl Into<String>,
+    ) {
+        self.cuts.extend(stops.into_iter().cloned());
+        self.report_setting(code, Setting::Stop, message);
+    }
+
+    /// Takes the stop sequences that the upstream is not told.
+    pub fn take_cuts(&mut self) -> Vec<Text> {
+        std::mem::take(&mut self.cuts)
     }
 
     /// Reports the loss of a setting of the node at `place`.

@@ -129,7 +129,7 @@ codes! {
     THINKING_CANNOT_BE_DISABLED "thinking-cannot-be-disabled" Warn "The upstream's model always thinks; the least effort was asked for.";
     SAMPLING_DROPPED "sampling-dropped" Warn "A sampling parameter has no counterpart.";
     VALUE_CLAMPED "value-clamped" Warn "A value lies outside the upstream's range and was moved into it.";
-    STOP_UNSUPPORTED "stop-unsupported" Deny "The upstream has no stop sequences.";
+    STOP_UNSUPPORTED "stop-unsupported" Warn "The upstream has no stop sequences; the gateway cuts the answer's words at them.";
     N_UNSUPPORTED "n-unsupported" Deny "More than one candidate can be asked for in the same dialect only.";
     LOGPROBS_UNSUPPORTED "logprobs-unsupported" Warn "The upstream gives no log probabilities.";
     MODALITY_UNSUPPORTED "modality-unsupported" Deny "The upstream cannot take or make this kind of media.";

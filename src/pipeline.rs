@@ -12,8 +12,10 @@
 //!
 //! [`Plan::raise`] takes the plan by reference, so it can be raised again for the next target.
 
+mod cutter;
 mod dump;
 mod kept;
+mod paths;
 mod relay;
 mod reply;
 mod watch;
@@ -138,7 +140,7 @@ impl Gateway {
         moment: Moment,
         ids: Ids,
     ) -> Result<Received, Refused> {
-        let path = trim_path(&request.url);
+        let path = &*paths::usual(&request.url);
         if let Some(response) = open_to_all(request, path) {
             return Ok(Received::Answer(dress(response, request_id)));
         }
@@ -458,7 +460,7 @@ impl Plan {
             Work::Relay { body, seen } => {
                 let mut request = self.backend.endpoint(target, seen.delivery, &self.route.headers);
                 request.body = seen.with_model(body.as_str(), &target.model).into_bytes();
-                let reply = Reply::relay(self.frontend, self.backend, target, &self.request_id);
+                let reply = Reply::relay(self.parties(target));
                 Step::Send { request, timeouts: self.resolved.timeouts, reply: Box::new(reply) }
             }
             Work::Translate { cx, lowered, takes_relay } => {
@@ -472,6 +474,10 @@ impl Plan {
                 }
             }
         }
+    }
+
+    fn parties<'a>(&'a self, target: &'a Target) -> reply::Parties<'a> {
+        reply::Parties { frontend: self.frontend, backend: self.backend, target, request_id: &self.request_id }
     }
 
     /// The long way up: options, passes, backend, levels.
@@ -526,19 +532,8 @@ impl Plan {
             return Ok(Step::Answer(dress(trace.finish(), &self.request_id)));
         }
         let trace = std::mem::replace(trace, dump::Trace::new(None, false));
-        let reply = Reply::translate(
-            self.frontend,
-            self.backend,
-            target,
-            &self.request_id,
-            asked,
-            raised.memo,
-            self.levels.clone(),
-            diagnostics,
-            trace,
-            self.keep.clone(),
-        );
-        let reply = Box::new(reply);
+        let work = reply::Translation { asked, memo: raised.memo, trace, keep: self.keep.clone() };
+        let reply = Box::new(Reply::translate(self.parties(target), work, self.levels.clone(), diagnostics));
         Ok(match raised.call {
             Call::Send(request) => Step::Send { request, timeouts: self.resolved.timeouts, reply },
             Call::Answered(chunks) => Step::Answered { chunks, reply },
@@ -576,7 +571,7 @@ impl Plan {
             return Step::Answer(dress(count.answer(self.frontend, None), &self.request_id));
         };
         request.headers.set("accept-encoding", "identity");
-        let reply = Reply::count(self.frontend, self.backend, target, &self.request_id, count, diagnostics);
+        let reply = Reply::count(self.parties(target), count, diagnostics);
         Step::Send { request, timeouts: self.resolved.timeouts, reply: Box::new(reply) }
     }
 }
@@ -664,11 +659,6 @@ fn dialect_headers(frontend: &dyn Frontend, headers: &http::Headers) -> Vec<ir::
 #[expect(clippy::cast_possible_truncation, reason = "the upper half is folded in")]
 fn folded(number: u128) -> u64 {
     number as u64 ^ (number >> 64) as u64
-}
-
-/// A path without trailing slashes.
-fn trim_path(path: &str) -> &str {
-    path.trim_end_matches('/')
 }
 
 /// A refusal in the client's dialect. It is known by the upstream's id of the request, or by ours where that gave none.

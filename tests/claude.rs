@@ -80,7 +80,13 @@ fn long_way(document: &Value) -> Sent {
 }
 
 fn memo() -> Memo {
-    Memo { issuer: target().issuer(ID), names: Names::default(), now: 1_700_000_000, ids: Ids::new(7) }
+    Memo {
+        issuer: target().issuer(ID),
+        names: Names::default(),
+        now: 1_700_000_000,
+        ids: Ids::new(7),
+        cuts: Vec::new(),
+    }
 }
 
 fn asked() -> Asked {
@@ -469,11 +475,11 @@ fn address_and_headers() {
 
     // Servers of tools belong to a beta; whoever has none does not ask for it.
     let server = ir::McpServer { name: "docs".into(), url: "https://docs.example".into(), ..ir::McpServer::default() };
-    let served = ir::Tool::Hosted(ir::Hosted {
+    let served = Tool::Hosted(ir::Hosted {
         dialect: "openai-responses",
         kind: "mcp".into(),
         value: Json::EMPTY_OBJECT,
-        ability: ir::Ability::Mcp(vec![server]),
+        ability: Ability::Mcp(vec![server]),
         loss: &codes::BUILTIN_TOOL_UNSUPPORTED,
         meta: Meta::default(),
     });
@@ -1359,6 +1365,29 @@ fn custom_tools_go_up_as_functions_and_come_back() {
     let events = response.clone().events();
     assert_eq!(gathered(&encode(events, &asked()))[0]["input"], json!({"input": "*** \"Begin\"\n"}));
     assert_eq!(render(response)["content"][1]["input"], json!({"input": ""}));
+}
+
+/// docs/errors.md says why.
+#[test]
+fn arguments_that_are_no_json_are_streamed_as_the_model_wrote_them() {
+    let mut out = Emitter::new(Ids::new(1));
+    out.call(0, ir::CallStart { id: Some("t".into()), name: "look".into(), ..ir::CallStart::default() });
+    for piece in ["{\"city\": ", "Paris}"] {
+        out.call_delta(0, piece);
+    }
+    out.finish(ir::Finish { reason: Reason::ToolUse, ..ir::Finish::default() });
+    let events = out.take();
+    let mut encoder = Client.encoder(&asked());
+    let mut bytes = Vec::new();
+    events.iter().cloned().for_each(|event| encoder.push(event, &mut bytes));
+    let written = data(&String::from_utf8(bytes).unwrap());
+    let pieces = written.iter().filter_map(|event| event["delta"]["partial_json"].as_str());
+    assert_eq!(pieces.collect::<String>(), "{\"city\": Paris}");
+    assert_eq!(written.last().unwrap()["type"], "message_stop");
+    let losses = encoder.take_losses();
+    assert_eq!(losses.iter().map(|loss| loss.code.name).collect::<Vec<_>>(), ["tool-arguments-wrapped"]);
+    let whole = render(ir::collect(events).unwrap());
+    assert_eq!(whole["content"][0]["input"], json!({"_raw": "{\"city\": Paris}"}));
 }
 
 #[test]

@@ -8,10 +8,12 @@
     reason = "a test may fail so"
 )]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -27,14 +29,44 @@ const CONFIG: &str = r#"{
   },
 }"#;
 
-/// A command in an environment of its own, away from any `.dev.vars`.
-fn any_api(arguments: &[&str]) -> Command {
+/// How long a test waits for what must come. It is so long that only what never comes takes it, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A folder of a test's own, gone with it; nobody's `.dev.vars` are in it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("command-line-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        // A process of the same number may have been killed before it could clean up.
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// The path of a new file.
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A command in an environment of its own.
+fn any_api(arguments: &[&str], folder: &Folder) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_any-api"));
-    let folder = std::env::temp_dir();
     command
         .args(arguments)
         .env_clear()
-        .current_dir(folder)
+        .current_dir(&folder.0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -42,8 +74,13 @@ fn any_api(arguments: &[&str]) -> Command {
 }
 
 fn run(arguments: &[&str], input: &str) -> Output {
-    let mut child = any_api(arguments).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let folder = Folder::new();
+    let mut child = any_api(arguments, &folder).spawn().unwrap();
+    match child.stdin.take().unwrap().write_all(input.as_bytes()) {
+        // Whoever is refused for its arguments may be gone before it has read anything.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        written => written.unwrap(),
+    }
     child.wait_with_output().unwrap()
 }
 
@@ -57,13 +94,6 @@ fn refused(arguments: &[&str], input: &str) -> String {
     let output = run(arguments, input);
     assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8(output.stderr).unwrap()
-}
-
-/// A configuration in a file of its own.
-fn config(name: &str, text: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.jsonc"));
-    std::fs::write(&path, text).unwrap();
-    path
 }
 
 #[test]
@@ -123,13 +153,14 @@ fn the_page_of_codes_is_up_to_date() {
 
 #[test]
 fn check_config_tells_everything_at_once() {
-    let good = config("good", CONFIG);
-    assert!(printed(&["check-config", "--config", good.to_str().unwrap()], "").contains("usable"));
-    let bad = config(
-        "bad",
+    let folder = Folder::new();
+    let good = folder.write("good.jsonc", CONFIG);
+    assert!(printed(&["check-config", "--config", &good], "").contains("usable"));
+    let bad = folder.write(
+        "bad.jsonc",
         r#"{"version": 1, "providers": {"a": {"type": "klaude", "models": {}}, "b": {"type": "claude", "modles": {}}}}"#,
     );
-    let told = refused(&["check-config", "--config", bad.to_str().unwrap()], "");
+    let told = refused(&["check-config", "--config", &bad], "");
     for word in ["providers.a.type", "modles", "baseURL"] {
         assert!(told.contains(word), "{word}: {told}");
     }
@@ -141,27 +172,41 @@ fn check_config_tells_everything_at_once() {
 struct Server {
     child: Child,
     address: String,
+    /// The lines of its log behind the first, as they come.
+    log: mpsc::Receiver<String>,
+    _folder: Folder,
 }
 
 impl Server {
-    fn start(name: &str) -> Self {
-        let config = config(name, CONFIG);
-        let mut command = any_api(&["serve", "--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()]);
+    fn start() -> Self {
+        let folder = Folder::new();
+        let config = folder.write("config.jsonc", CONFIG);
+        let mut command = any_api(&["serve", "--listen", "127.0.0.1:0", "--config", &config], &folder);
         let mut child = command.env("WORKER_AUTH_KEY", KEY).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        log.read_line(&mut line).unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let line = lines.next().expect("the server ended without a word").unwrap();
         let told: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no line of JSON: {line}"));
         let address = told["address"].as_str().unwrap_or_else(|| panic!("no address: {line}")).to_owned();
-        // The log is read on, so that the server never waits for somebody to read it.
-        std::thread::spawn(move || drop(std::io::copy(&mut log, &mut std::io::sink())));
-        Self { child, address }
+        let (tell, log) = mpsc::channel();
+        // The log is read on, so that the server never waits for somebody to read it; a test need not listen.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(tell.send(line))));
+        Self { child, address, log, _folder: folder }
+    }
+
+    /// Waits until the log says `word`.
+    fn waits_for(&self, word: &str) {
+        while !self.log.recv_timeout(PATIENCE).expect("the log goes on").contains(word) {}
+    }
+
+    fn connect(&self) -> TcpStream {
+        let socket = TcpStream::connect(&self.address).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
     }
 
     /// Sends a request by hand; gives status, head and body.
     fn ask(&self, method: &str, path: &str, key: &str, body: &str) -> (u16, String, String) {
-        let mut socket = TcpStream::connect(&self.address).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut socket = self.connect();
         let length = body.len();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: x\r\n{key}connection: close\r\ncontent-length: {length}\r\n\r\n"
@@ -220,7 +265,7 @@ fn hello(dialect: &str, stream: bool) -> (String, String) {
 
 #[test]
 fn serve_answers_every_dialect() {
-    let server = Server::start("serve");
+    let server = Server::start();
     let bearer = format!("authorization: Bearer {KEY}\r\n");
     for dialect in ["chat", "responses", "claude", "gemini"] {
         let (path, body) = hello(dialect, false);
@@ -247,7 +292,7 @@ fn serve_answers_every_dialect() {
 
 #[test]
 fn serve_refuses_in_the_clients_words() {
-    let server = Server::start("refuse");
+    let server = Server::start();
     let bearer = format!("authorization: Bearer {KEY}\r\n");
     let (path, body) = hello("claude", false);
     let (status, _, answer) = server.ask("POST", &path, "x-api-key: wrong\r\n", &body);
@@ -273,20 +318,23 @@ fn serve_refuses_in_the_clients_words() {
 #[cfg(unix)]
 #[test]
 fn serve_stops_gracefully() {
-    let mut server = Server::start("stop");
+    let mut server = Server::start();
     let (path, body) = hello("chat", true);
-    // A request whose body is still on its way when the signal comes.
-    let mut socket = TcpStream::connect(&server.address).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut socket = server.connect();
     let length = body.len();
-    let head =
-        format!("POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {length}\r\n\r\n");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\nexpect: 100-continue\r\n\
+         content-length: {length}\r\n\r\n"
+    );
     socket.write_all(head.as_bytes()).unwrap();
+    // The server says so once it has begun to read the body: the request is under way when the signal comes.
+    let mut go_on = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    socket.read_exact(&mut go_on).unwrap();
+    assert_eq!(go_on.as_slice(), b"HTTP/1.1 100 Continue\r\n\r\n");
     socket.write_all(&body.as_bytes()[..10]).unwrap();
-    // The server has taken the connection once it answers another request.
-    assert_eq!(server.ask("GET", "/health", "", "").0, 200);
-    let stopped = Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap();
+    let stopped = Command::new("sh").args(["-c", &format!("kill -TERM {}", server.child.id())]).status().unwrap();
     assert!(stopped.success());
+    server.waits_for("stopping");
     socket.write_all(&body.as_bytes()[10..]).unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).unwrap();

@@ -45,7 +45,13 @@ fn target(model: &str) -> Target {
 }
 
 fn memo() -> Memo {
-    Memo { issuer: target("m").issuer(ID), names: Names::default(), now: 1_700_000_000, ids: Ids::new(7) }
+    Memo {
+        issuer: target("m").issuer(ID),
+        names: Names::default(),
+        now: 1_700_000_000,
+        ids: Ids::new(7),
+        cuts: Vec::new(),
+    }
 }
 
 /// The request's body and its route, of recordings that the API took.

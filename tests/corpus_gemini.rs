@@ -56,7 +56,7 @@ fn target(model: &str) -> Target {
 }
 
 fn memo() -> Memo {
-    Memo { issuer: target("m").issuer("gemini"), names: Names::default(), now: 0, ids: Ids::new(3) }
+    Memo { issuer: target("m").issuer("gemini"), names: Names::default(), now: 0, ids: Ids::new(3), cuts: Vec::new() }
 }
 
 fn asked(model: &str) -> Asked {

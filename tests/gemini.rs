@@ -49,7 +49,7 @@ fn raise(request: &ir::Request, model: &str) -> (Value, Vec<&'static str>) {
 }
 
 fn memo() -> Memo {
-    Memo { issuer: target("m").issuer("gemini"), names: Names::default(), now: 0, ids: Ids::new(3) }
+    Memo { issuer: target("m").issuer("gemini"), names: Names::default(), now: 0, ids: Ids::new(3), cuts: Vec::new() }
 }
 
 fn asked() -> Asked {

@@ -153,13 +153,15 @@ pub struct Memo {
     pub now: u64,
     /// Makes ids that the upstream left out.
     pub ids: Ids,
+    /// Stop sequences that the upstream was not told, so that the gateway cuts the answer at them.
+    pub cuts: Vec<ir::Text>,
 }
 
 impl Memo {
     /// A memo for an answer of `target`.
     #[must_use]
     pub fn new(cx: &mut Cx, target: &Target, dialect: &'static str, names: Names) -> Self {
-        Self { issuer: target.issuer(dialect), names, now: cx.now, ids: cx.ids.fork() }
+        Self { issuer: target.issuer(dialect), names, now: cx.now, ids: cx.ids.fork(), cuts: cx.take_cuts() }
     }
 
     /// A value that the upstream sealed.

@@ -8,12 +8,9 @@ use tuning::Tuning;
 
 use super::place::Place;
 use super::words::{list, nearest, nearest_few};
-use super::{Alias, Config, Debug, ECHO, Model, Options, Problem, Provider, Quirks, Store, Timeouts, VARIABLE, tree};
+use super::{Alias, Config, Debug, ECHO, Model, Problem, Provider, Store, VARIABLE, tree};
 use crate::backends::Endpoints;
-use crate::capabilities::{Budget, Capabilities, Efforts, Extent, Taken};
 use crate::diagnostics::{self, Level, Levels};
-use crate::dialects::effort;
-use crate::fetch;
 use crate::ir;
 use crate::secret::Secret;
 

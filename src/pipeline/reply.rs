@@ -9,6 +9,7 @@ use crate::frontends::{Asked, Encoder, Frontend};
 use crate::http;
 use crate::ir::{self, Delivery};
 
+use super::cutter::Cutter;
 use super::watch::Heard;
 use super::{Count, MAX_BODY_BYTES, dress, dump, refuse};
 
@@ -28,17 +29,27 @@ pub struct Reply {
     diagnostics: Vec<(Level, Diagnostic)>,
     is_relay: bool,
     /// What is to be done with the answer; the relay does nothing.
-    work: Option<Box<Work>>,
+    work: Option<Box<Translation>>,
     /// The answer is a number of tokens.
     count: Option<Count>,
 }
 
+/// Between whom an answer travels.
+#[derive(Clone, Copy)]
+pub(super) struct Parties<'a> {
+    pub(super) frontend: &'static dyn Frontend,
+    pub(super) backend: &'static dyn Backend,
+    pub(super) target: &'a Target,
+    pub(super) request_id: &'a ir::Text,
+}
+
+/// What it takes to translate an answer.
 #[derive(Debug)]
-struct Work {
-    asked: Asked,
-    memo: Memo,
-    trace: dump::Trace,
-    keep: Option<Keep>,
+pub(super) struct Translation {
+    pub(super) asked: Asked,
+    pub(super) memo: Memo,
+    pub(super) trace: dump::Trace,
+    pub(super) keep: Option<Keep>,
 }
 
 /// What to do with an answer whose status and headers have come.
@@ -64,56 +75,37 @@ pub struct Collector {
 }
 
 impl Reply {
-    pub(super) fn relay(
-        frontend: &'static dyn Frontend,
-        backend: &'static dyn Backend,
-        target: &Target,
-        request_id: &ir::Text,
-    ) -> Self {
-        let (provider, model) = (target.provider.clone(), target.model.clone());
-        let (request_id, levels, diagnostics) = (request_id.clone(), Levels::default(), Vec::new());
+    /// Hands the upstream's bytes on.
+    pub(super) fn relay(parties: Parties<'_>) -> Self {
+        let Parties { frontend, backend, target, request_id } = parties;
         Self {
             frontend,
             backend,
-            provider,
-            model,
-            request_id,
-            levels,
-            diagnostics,
+            provider: target.provider.clone(),
+            model: target.model.clone(),
+            request_id: request_id.clone(),
+            levels: Levels::default(),
+            diagnostics: Vec::new(),
             is_relay: true,
             work: None,
             count: None,
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the one place where all that a reply needs comes together")]
+    /// Translates what the upstream answers.
     pub(super) fn translate(
-        frontend: &'static dyn Frontend,
-        backend: &'static dyn Backend,
-        target: &Target,
-        request_id: &ir::Text,
-        asked: Asked,
-        memo: Memo,
+        parties: Parties<'_>,
+        work: Translation,
         levels: Levels,
-        diagnostics: Vec<(Level, Diagnostic)>,
-        trace: dump::Trace,
-        keep: Option<Keep>,
+        lost: Vec<(Level, Diagnostic)>,
     ) -> Self {
-        let relay = Self::relay(frontend, backend, target, request_id);
-        Self { levels, diagnostics, is_relay: false, work: Some(Box::new(Work { asked, memo, trace, keep })), ..relay }
+        let work = Some(Box::new(work));
+        Self { levels, diagnostics: lost, is_relay: false, work, ..Self::relay(parties) }
     }
 
     /// Takes what the upstream's counter of tokens answers.
-    pub(super) fn count(
-        frontend: &'static dyn Frontend,
-        backend: &'static dyn Backend,
-        target: &Target,
-        request_id: &ir::Text,
-        count: Count,
-        diagnostics: Vec<(Level, Diagnostic)>,
-    ) -> Self {
-        let relay = Self::relay(frontend, backend, target, request_id);
-        Self { diagnostics, is_relay: false, count: Some(count), ..relay }
+    pub(super) fn count(parties: Parties<'_>, count: Count, lost: Vec<(Level, Diagnostic)>) -> Self {
+        Self { diagnostics: lost, is_relay: false, count: Some(count), ..Self::relay(parties) }
     }
 
     /// The upstream could not be reached, or broke off before its headers: refuses in the client's dialect.
@@ -145,7 +137,7 @@ impl Reply {
             let head = http::Response { status, headers: kept.collect(), body: Vec::new() };
             return Stage::PassThrough(dress(head, &self.request_id));
         }
-        let streams = |work: &mut Box<Work>| is_success && work.asked.delivery == Delivery::Stream;
+        let streams = |work: &mut Box<Translation>| is_success && work.asked.delivery == Delivery::Stream;
         let mut reply = self;
         match reply.work.take_if(streams) {
             Some(work) => {
@@ -274,7 +266,7 @@ impl Reply {
         dress(response, &self.request_id)
     }
 
-    fn render(&mut self, work: &mut Work, body: Vec<u8>) -> Result<http::Response, Error> {
+    fn render(&mut self, work: &mut Translation, body: Vec<u8>) -> Result<http::Response, Error> {
         let (mut cx, response) = read(self.backend, &work.memo, body)?;
         work.trace.put("irResponse", || dump::tree(&response));
         if let Some(failure) = self.frontend.failure(&response.finish) {
@@ -316,7 +308,11 @@ fn read(backend: &dyn Backend, memo: &Memo, body: Vec<u8>) -> Result<(Cx, ir::Re
             ir::collect(out.take())
         }
     };
-    Ok((cx, response.map_err(in_error_status)?))
+    let cut = |response| match Cutter::at(&memo.cuts) {
+        Some(cutter) => cutter.whole(response),
+        None => Ok(response),
+    };
+    Ok((cx, response.and_then(cut).map_err(in_error_status)?))
 }
 
 /// How a body comes.
@@ -412,6 +408,7 @@ pub struct Translator {
     source: Source,
     encoder: Box<dyn Encoder>,
     emitter: ir::Emitter,
+    cutter: Option<Cutter>,
     memo: Memo,
     /// How the stream begins, held back until it is known that there is something in it.
     held: Option<Vec<ir::Event>>,
@@ -439,13 +436,14 @@ enum Source {
 }
 
 impl Translator {
-    fn new(reply: Reply, work: Work, told: http::Headers) -> Self {
-        let Work { asked, mut memo, trace: _, keep } = work;
+    fn new(reply: Reply, work: Translation, told: http::Headers) -> Self {
+        let Translation { asked, mut memo, trace: _, keep } = work;
         let encoder = reply.frontend.encoder(&asked);
         let emitter = ir::Emitter::new(memo.ids.fork());
+        let cutter = Cutter::at(&memo.cuts);
         let source = Source::Unknown;
         let (failure, record) = (None, None);
-        Self { reply, told, source, encoder, emitter, memo, held: Some(Vec::new()), failure, keep, record }
+        Self { reply, told, source, encoder, emitter, cutter, memo, held: Some(Vec::new()), failure, keep, record }
     }
 
     /// What is to be kept of the answer, once it is complete; it should be kept before the client has the end of it.
@@ -515,6 +513,11 @@ impl Translator {
             Source::Document(body) => body.extend_from_slice(chunk),
         }
         self.encode(out);
+        if self.cutter.as_ref().is_some_and(Cutter::has_met) {
+            // What the model would say yet is of no use to anybody.
+            self.source = Source::Ended;
+            self.end(out);
+        }
     }
 
     /// The upstream's body has ended.
@@ -553,6 +556,9 @@ impl Translator {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         self.encode(out);
+        if let Some(finish) = self.cutter.as_ref().and_then(Cutter::finish) {
+            self.tell(finish, out);
+        }
         let refused = self.failure.as_ref().filter(|_| self.held.is_some());
         let status = refused.map_or(200, |error| error.status.unwrap_or_else(|| error.kind.status()));
         if refused.is_none() {
@@ -568,7 +574,12 @@ impl Translator {
     }
 
     fn encode(&mut self, out: &mut Vec<u8>) {
-        for event in self.emitter.take() {
+        let mut events = self.emitter.take();
+        if let Some(cutter) = &mut self.cutter {
+            let heard = std::mem::take(&mut events);
+            heard.into_iter().for_each(|event| cutter.push(event, &mut events));
+        }
+        for event in events {
             self.tell(event, out);
         }
     }

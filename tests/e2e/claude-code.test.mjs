@@ -1,12 +1,12 @@
 // What Claude Code is documented to send to a gateway, from a client of our own: no line of it is Claude Code's. The plays are
 // those of the other agents; the requests have its fields, headers and habits.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { everyProvider, hostsOr, KEY, startGateway } from "./gateway.mjs";
+import { describe, test } from "node:test";
+import { hostsOr, KEY, setStage } from "./gateway.mjs";
 import { losses } from "./scenarios/fidelity.mjs";
 import { hold } from "./scenarios/table.mjs";
 import { answerTo, CUT_SHORT, DONE, PICTURE_WORDS, TOOLS } from "./upstream/plays.mjs";
-import { names, startUpstream } from "./upstream.mjs";
+import { names } from "./upstream.mjs";
 
 const BETAS = "claude-code-20250219,context-management-2025-06-27,fine-grained-tool-streaming-2025-05-14,a-beta-of-tomorrow-2027-01-01";
 
@@ -143,33 +143,24 @@ const textOf = (message) => message.content.filter((block) => block.type === "te
 
 for (const host of hostsOr("workerd", "native")) {
   describe(`Claude Code's requests, ${host}`, () => {
-    let upstream;
-    let gateway;
+    const stage = setStage(host);
     const seen = {};
-    before(async () => {
-      upstream = await startUpstream();
-      gateway = await startGateway(host, { config: { version: 1, providers: everyProvider(upstream) } });
-    });
-    after(async () => {
-      await gateway?.stop();
-      await upstream.stop();
-    });
-    const since = (from) => upstream.requests.slice(from);
+    const since = (from) => stage.upstream.requests.slice(from);
 
     for (const dialect of names) {
       const model = `${dialect}.${dialect === "claude" ? "bound" : "sealing"}`;
       const scenario = (title, body) =>
         test(`${dialect}: ${title}`, async () => {
-          const from = upstream.requests.length;
+          const from = stage.upstream.requests.length;
           await body(from);
-          assert.deepEqual(upstream.complaints(from), []);
+          assert.deepEqual(stage.upstream.complaints(from), []);
           (seen[dialect] ??= {})[title] ??= "yes";
         });
 
       scenario("six turns", async (from) => {
         for (const version of ["2023-06-01", "2026-10-21"]) {
-          const start = upstream.requests.length;
-          const talk = session(gateway.url, model, { version });
+          const start = stage.upstream.requests.length;
+          const talk = session(stage.gateway.url, model, { version });
           const answers = await talk.play("loop");
           assert.equal(answers.length, 6);
           assert.equal(textOf(answers.at(-1)), DONE);
@@ -191,30 +182,30 @@ for (const host of hostsOr("workerd", "native")) {
 
       scenario("thoughts that are not shown", async (from) => {
         // The newer models' default: nothing but the signature.
-        const talk = session(gateway.url, model, { thinking: { type: "adaptive" } });
+        const talk = session(stage.gateway.url, model, { thinking: { type: "adaptive" } });
         const answers = await talk.play("sealed");
         assert.equal(textOf(answers.at(-1)), DONE);
         assert.deepEqual(losses(since(from), dialect), []);
       });
 
       scenario("a stream that is cut", async () => {
-        const talk = session(gateway.url, model);
+        const talk = session(stage.gateway.url, model);
         const first = await talk.say(`Please play cut ${host}${dialect}.`);
         await assert.rejects(talk.answer(first));
         assert.equal(textOf(await talk.run()), `${CUT_SHORT} ${DONE}`);
       });
 
       scenario("the operator's words in mid-conversation", async () => {
-        const talk = session(gateway.url, model);
+        const talk = session(stage.gateway.url, model);
         await talk.say("hello");
         talk.messages.push({ role: "user", content: [{ type: "text", text: "hello again" }] }, { role: "system", content: "Be kind to 🐈s." });
         await talk.run();
-        const { turns, operator = [] } = upstream.last().heard;
+        const { turns, operator = [] } = stage.upstream.last().heard;
         assert.ok([...turns.flatMap((turn) => turn.texts), ...operator].some((text) => text.includes("Be kind to 🐈s.")));
       });
 
       scenario("count_tokens", async () => {
-        const talk = session(gateway.url, model);
+        const talk = session(stage.gateway.url, model);
         talk.messages.push({ role: "user", content: [{ type: "text", text: "hello" }] });
         const { max_tokens: _, stream: __, metadata: ___, ...body } = talk.request();
         const response = await talk.send("/v1/messages/count_tokens?beta=true", body);
@@ -225,14 +216,14 @@ for (const host of hostsOr("workerd", "native")) {
       scenario("both credentials at once, and either", async () => {
         const bearer = { authorization: `Bearer ${KEY}` };
         for (const credential of [bearer, { "x-api-key": KEY }, { ...bearer, "x-api-key": KEY }]) {
-          assert.ok(textOf(await session(gateway.url, model, { credential }).say("hello")));
+          assert.ok(textOf(await session(stage.gateway.url, model, { credential }).say("hello")));
         }
       });
 
       scenario("threads are refused in its own words", async (from) => {
         // Claude itself has them: what the relay passes on, it may take.
         if (dialect === "claude") return void ((seen[dialect] ??= {})["threads are refused in its own words"] = "–");
-        const response = await session(gateway.url, model, {}).send("/v1/messages", {
+        const response = await session(stage.gateway.url, model, {}).send("/v1/messages", {
           model,
           max_tokens: 100,
           thread: { type: "create" },
@@ -248,12 +239,12 @@ for (const host of hostsOr("workerd", "native")) {
 
     test("the list of models, and a probe", async () => {
       const headers = { "anthropic-version": "2023-06-01", authorization: `Bearer ${KEY}` };
-      const response = await fetch(`${gateway.url}/claude/v1/models?limit=1000`, { headers, redirect: "error" });
+      const response = await fetch(`${stage.gateway.url}/claude/v1/models?limit=1000`, { headers, redirect: "error" });
       assert.equal(response.status, 200, await response.clone().text());
       const list = await response.json();
       assert.ok(list.data.some(({ id, type }) => id === "claude.bound" && type === "model"));
       assert.equal(list.has_more, false);
-      for (const path of ["/claude", "/claude/", "/"]) assert.ok((await fetch(gateway.url + path, { method: "HEAD" })).status < 500, path);
+      for (const path of ["/claude", "/claude/", "/"]) assert.ok((await fetch(stage.gateway.url + path, { method: "HEAD" })).status < 500, path);
     });
 
     test("the table is as before", () => {

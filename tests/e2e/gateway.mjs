@@ -5,12 +5,13 @@
 // scripts/build.mjs, the Worker is the one in build/dev/.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { after, before } from "node:test";
 import { startNative } from "../../scripts/native.mjs";
 import { root } from "../../scripts/setup.mjs";
 import { startWorkerd } from "../../scripts/workerd.mjs";
 import { startLocal } from "./local.mjs";
 import { MODELS } from "./suite.mjs";
-import { CLIENT_KEY, names, upstreamKey } from "./upstream.mjs";
+import { CLIENT_KEY, names, startUpstream, upstreamKey } from "./upstream.mjs";
 
 export const hostsOr = (...usual) => process.env.GATEWAY?.split(",") ?? usual;
 
@@ -47,4 +48,21 @@ export async function startGateway(host, { config, vars = { WORKER_AUTH_KEY: KEY
     base: (client) => gateway.url + SDK_BASE[client],
     connection: (client, key = KEY) => ({ base: gateway.url + SDK_BASE[client], key }),
   };
+}
+
+/**
+ * A scripted upstream with the gateway in front of it, while the suite around runs. What it gives is empty until the first
+ * test begins.
+ */
+export function setStage(host) {
+  const stage = {};
+  before(async () => {
+    stage.upstream = await startUpstream();
+    stage.gateway = await startGateway(host, { config: { version: 1, providers: everyProvider(stage.upstream) } });
+  });
+  after(async () => {
+    await stage.gateway?.stop();
+    await stage.upstream?.stop();
+  });
+  return stage;
 }

@@ -1,14 +1,14 @@
 // The SDKs' own loops, which call functions by themselves: chats of google-genai with automatic function calling, by both
 // versions of its path, and Anthropic's tool runner, which first asks for a thread and does without when it is refused.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import Anthropic from "@anthropic-ai/sdk";
 import { betaTool } from "@anthropic-ai/sdk/helpers/beta/json-schema";
-import { everyProvider, hostsOr, startGateway } from "./gateway.mjs";
+import { hostsOr, setStage } from "./gateway.mjs";
 import { startPython } from "./python.mjs";
 import { losses } from "./scenarios/fidelity.mjs";
 import { answerTo, DONE, TOOLS } from "./upstream/plays.mjs";
-import { names, startUpstream } from "./upstream.mjs";
+import { names } from "./upstream.mjs";
 
 const pythons = { gemini: await startPython("google-genai", "loops.py"), claude: await startPython("anthropic", "loops.py") };
 after(() => Promise.all(Object.values(pythons).map((python) => python.stop())));
@@ -19,16 +19,7 @@ const sorted = (called) => called.map((call) => call.join()).sort();
 
 for (const host of hostsOr("workerd", "native")) {
   describe(`the SDKs' own loops, ${host}`, () => {
-    let upstream;
-    let gateway;
-    before(async () => {
-      upstream = await startUpstream();
-      gateway = await startGateway(host, { config: { version: 1, providers: everyProvider(upstream) } });
-    });
-    after(async () => {
-      await gateway?.stop();
-      await upstream.stop();
-    });
+    const stage = setStage(host);
     for (const dialect of names) {
       const model = `${dialect}.${dialect === "claude" ? "bound" : "sealing"}`;
       const both = (title, body) => {
@@ -36,27 +27,27 @@ for (const host of hostsOr("workerd", "native")) {
       };
       for (const version of ["v1", "v1beta"]) {
         both(`google-genai (Python) by ${version}`, async (stream) => {
-          const from = upstream.requests.length;
-          const { base, key } = gateway.connection("gemini");
+          const from = stage.upstream.requests.length;
+          const { base, key } = stage.gateway.connection("gemini");
           const told = await pythons.gemini.run({ sdk: "gemini", base, key, model, version, stream, prompt: "Please play loop." });
           assert.equal(told.failure, undefined);
           assert.equal(told.text, `Let me look around.Once more.${DONE}`.slice(stream ? 0 : -DONE.length));
           assert.deepEqual(sorted(told.called), sorted(CALLED));
           assert.ok(told.counted > 0);
-          assert.deepEqual(upstream.complaints(from), []);
+          assert.deepEqual(stage.upstream.complaints(from), []);
         });
       }
       const runner = (title, ask) =>
         both(title, async (stream) => {
-          const from = upstream.requests.length;
-          const told = await ask({ ...gateway.connection("claude"), stream });
+          const from = stage.upstream.requests.length;
+          const told = await ask({ ...stage.gateway.connection("claude"), stream });
           assert.equal(told.failure, undefined);
           assert.equal(told.text, DONE);
           assert.deepEqual(sorted(told.called), sorted(CALLED));
           // Through the relay the thread is Anthropic's to keep or to refuse; the scripted one refuses it.
-          const records = upstream.requests.slice(from).filter((record) => record.heard && !/count|input_tokens/i.test(record.path));
+          const records = stage.upstream.requests.slice(from).filter((record) => record.heard && !/count|input_tokens/i.test(record.path));
           assert.deepEqual(losses(records, dialect), []);
-          if (dialect !== "claude") assert.deepEqual(upstream.complaints(from), []);
+          if (dialect !== "claude") assert.deepEqual(stage.upstream.complaints(from), []);
         });
       runner("anthropic (Python), tool_runner", (options) => pythons.claude.run({ sdk: "claude", model, prompt: "Please play loop.", ...options }));
       runner("@anthropic-ai/sdk (Node), toolRunner", async ({ base, key, stream }) => {

@@ -1,8 +1,7 @@
 // Large bodies, several at once: each passes or is refused with words that say so, and nothing else that is under way suffers.
 import assert from "node:assert/strict";
-import { after, before, suite, test } from "node:test";
-import { KEY, everyProvider, hostsOr, startGateway } from "./gateway.mjs";
-import { startUpstream } from "./upstream.mjs";
+import { suite, test } from "node:test";
+import { KEY, hostsOr, setStage } from "./gateway.mjs";
 import { HELLO, STORY } from "./upstream/scripts.mjs";
 
 const LARGE = 18 << 20;
@@ -10,19 +9,10 @@ const AT_ONCE = 10;
 
 for (const host of hostsOr("workerd", "native")) {
   suite(`memory, ${host}`, () => {
-    let upstream;
-    let gateway;
-    before(async () => {
-      upstream = await startUpstream();
-      gateway = await startGateway(host, { config: { version: 1, providers: everyProvider(upstream) } });
-    });
-    after(async () => {
-      await gateway?.stop();
-      await upstream?.stop();
-    });
+    const stage = setStage(host);
 
     const ask = (text, more = {}) =>
-      fetch(`${gateway.base("claude")}/v1/messages`, {
+      fetch(`${stage.gateway.base("claude")}/v1/messages`, {
         method: "POST",
         headers: { "content-type": "application/json", "x-api-key": KEY, "anthropic-version": "2023-06-01" },
         body: JSON.stringify({ model: "chat.main", max_tokens: 99, messages: [{ role: "user", content: text }], ...more }),

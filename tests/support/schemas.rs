@@ -1,5 +1,5 @@
-//! Every field of the vendors' request types, by the schemas of their SDKs: for each field a document that is as small as
-//! can be, with that field set.
+//! Every field of the vendors' types, by the schemas of their SDKs: for each field a document that is as small as can be,
+//! with that field set.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -89,25 +89,28 @@ pub(crate) fn cases(dialect: &str) -> Vec<Case> {
         eprintln!("no schemas in {}: {dialect} is not held to them", folder().display());
         return Vec::new();
     };
-    let mut walk = Walk { defs: &schema["$defs"], entered: Vec::new(), seen: HashMap::new() };
-    let mut out = Vec::new();
-    for found in walk.cases(&schema) {
-        let mut case = found.case();
-        if case.steps.is_empty() {
-            continue;
-        }
-        dress(dialect, &mut case);
-        out.push(case);
+    let mut out = cases_of(&schema);
+    for case in &mut out {
+        dress(dialect, case);
     }
     out
 }
 
-fn folder() -> PathBuf {
+/// All cases of a type.
+pub(crate) fn cases_of(schema: &Value) -> Vec<Case> {
+    let mut walk = Walk { defs: &schema["$defs"], entered: Vec::new(), seen: HashMap::new() };
+    let found = walk.cases(schema).into_iter().map(Found::case);
+    found.filter(|case| !case.steps.is_empty()).collect()
+}
+
+/// Where the schemas are, if they are.
+pub(crate) fn folder() -> PathBuf {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/protocols/schemas");
     std::env::var_os("SCHEMAS_DIR").map_or_else(default, PathBuf::from)
 }
 
-fn file(name: &str) -> Option<Value> {
+/// A schema, if it is there.
+pub(crate) fn file(name: &str) -> Option<Value> {
     let text = std::fs::read_to_string(folder().join(name)).ok()?;
     Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}")))
 }

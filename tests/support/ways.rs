@@ -101,7 +101,7 @@ pub(crate) fn body(raised: &Raised) -> Vec<u8> {
 /// What a backend remembers of a request that no answer depends on.
 pub(crate) fn memo(dialect: &str) -> Memo {
     let issuer = target("model").issuer(backend(dialect).dialect());
-    Memo { issuer, names: Names::default(), now: NOW, ids: Ids::new(11) }
+    Memo { issuer, names: Names::default(), now: NOW, ids: Ids::new(11), cuts: Vec::new() }
 }
 
 /// What a renderer repeats of a request that no answer depends on.

@@ -479,9 +479,9 @@ fn write_sampling<'a>(
     if logprobs.is_some() {
         cx.report_setting(&codes::LOGPROBS_UNSUPPORTED, ir::Setting::Logprobs, "Claude gives no log probabilities");
     }
-    let stop: Vec<&ir::Text> = stop.iter().filter(|text| !text.trim().is_empty()).collect();
-    if stop.len() < sampling.stop.len() {
-        cx.report_setting(&codes::VALUE_CLAMPED, ir::Setting::Stop, "Claude takes no blank stop sequence");
+    let (stop, blank): (Vec<_>, Vec<_>) = stop.iter().partition(|text| !text.trim().is_empty());
+    if !blank.is_empty() {
+        cx.cut_at(blank, &codes::VALUE_CLAMPED, "Claude takes no blank stop sequence");
     }
     WireSampling { temperature, top_p, top_k: top_k.and_then(number), stop }
 }

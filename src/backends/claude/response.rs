@@ -13,7 +13,7 @@ use crate::ir;
 use crate::json::{self, Str, Unknown, wire};
 
 wire! {
-    struct Answer<'a> {
+    pub(super) struct Answer<'a> {
         "content" content: Vec<&'a RawValue>,
         "error" error: &'a RawValue,
     }
@@ -76,10 +76,7 @@ pub(super) fn parse(cx: &mut Cx, memo: &Memo) -> Result<ir::Response> {
     let mut out = ir::Emitter::new(memo.ids.clone());
     let mut reader = Reader::new(memo.clone());
     reader.message(text, &mut out)?;
-    for raw in content {
-        reader.open(raw, &mut out)?;
-        reader.close(&mut out);
-    }
+    reader.blocks(content, &mut out)?;
     reader.finish(&mut out);
     for diagnostic in out.take_diagnostics() {
         cx.report(diagnostic.code, ir::Place::default(), &diagnostic.place, diagnostic.message);
@@ -222,6 +219,15 @@ impl Reader {
         }
     }
 
+    /// Takes whole blocks.
+    pub(super) fn blocks(&mut self, content: Vec<&RawValue>, out: &mut ir::Emitter) -> Result<()> {
+        for raw in content {
+            self.open(raw, out)?;
+            self.close(out);
+        }
+        Ok(())
+    }
+
     /// A block begins; what it holds already counts.
     pub(super) fn open(&mut self, raw: &RawValue, out: &mut ir::Emitter) -> Result<()> {
         self.close(out);
@@ -242,7 +248,7 @@ impl Reader {
                 out.open_reasoning(ir::ReasoningForm::Summary, meta);
                 self.block = Some(Open::Thinking { signature: String::new(), signed: Signed::NOTHING });
                 self.thinking(block.thinking.as_deref().unwrap_or_default(), out);
-                self.signature(block.signature.as_deref().unwrap_or_default());
+                self.signature(block.signature.as_deref().unwrap_or_default(), out);
             }
             "redacted_thinking" => {
                 out.open_reasoning(ir::ReasoningForm::Redacted, meta);
@@ -280,15 +286,15 @@ impl Reader {
 
     /// More text.
     pub(super) fn text(&mut self, text: &str, out: &mut ir::Emitter) {
-        if let Some(Open::Text { meta }) = &mut self.block
-            && !text.is_empty()
-        {
-            if let Some(meta) = meta.take() {
-                out.open_text(meta);
+        match &mut self.block {
+            _ if text.is_empty() => {}
+            Some(Open::Text { meta }) => {
+                if let Some(meta) = meta.take() {
+                    out.open_text(meta);
+                }
+                out.text(text);
             }
-            out.text(text);
-        } else {
-            self.merge("text", text);
+            _ => self.merge("text", text, out),
         }
     }
 
@@ -312,7 +318,7 @@ impl Reader {
                     list.push(value.value());
                 }
             }
-            _ => {}
+            _ => misplaced("citation", out),
         }
         Ok(())
     }
@@ -323,30 +329,30 @@ impl Reader {
             *signed = signed.with(text);
             out.reasoning(ir::ReasoningForm::Summary, text);
         } else {
-            self.merge("thinking", text);
+            self.merge("thinking", text, out);
         }
     }
 
     /// The signature of the open thoughts. A later one replaces it.
-    pub(super) fn signature(&mut self, text: &str) {
+    pub(super) fn signature(&mut self, text: &str, out: &mut ir::Emitter) {
         match &mut self.block {
             Some(Open::Thinking { signature, .. }) => text.clone_into(signature),
             Some(Open::Opaque { value, .. }) => {
                 value.insert("signature".to_owned(), Value::from(text));
             }
-            _ => {}
+            _ => misplaced("signature", out),
         }
     }
 
     /// More of a call's arguments.
     pub(super) fn partial_json(&mut self, text: &str, out: &mut ir::Emitter) {
         match &mut self.block {
-            Some(Open::Call { key, begun, .. }) if !text.is_empty() => {
+            Some(Open::Call { key, begun, .. }) => {
                 *begun = true;
                 out.call_delta(*key, text);
             }
             Some(Open::Opaque { partial_json, .. }) => partial_json.push_str(text),
-            _ => {}
+            _ => misplaced("partial_json", out),
         }
     }
 
@@ -354,11 +360,11 @@ impl Reader {
     pub(super) fn unknown_delta(&mut self, fields: &Unknown<'_>, out: &mut ir::Emitter) {
         for (name, raw) in fields.iter() {
             if !matches!(self.block, Some(Open::Opaque { .. })) && raw.get() != "null" {
-                out.report(&codes::UPSTREAM_ODDITY, &**name, "a piece that its block has no place for");
+                misplaced(name, out);
                 continue;
             }
             match serde_json::from_str(raw.get()) {
-                Ok(Value::String(text)) => self.merge(name, &text),
+                Ok(Value::String(text)) => self.merge(name, &text, out),
                 Ok(Value::Null) | Err(_) => {}
                 Ok(other) => {
                     if let Some(Open::Opaque { value, .. }) = &mut self.block {
@@ -369,8 +375,8 @@ impl Reader {
         }
     }
 
-    fn merge(&mut self, name: &str, text: &str) {
-        let Some(Open::Opaque { value, .. }) = &mut self.block else { return };
+    fn merge(&mut self, name: &str, text: &str, out: &mut ir::Emitter) {
+        let Some(Open::Opaque { value, .. }) = &mut self.block else { return misplaced(name, out) };
         match value.get_mut(name) {
             Some(Value::String(before)) => before.push_str(text),
             _ => {
@@ -441,6 +447,10 @@ impl Reader {
             extensions,
         });
     }
+}
+
+fn misplaced(name: &str, out: &mut ir::Emitter) {
+    out.report(&codes::UPSTREAM_ODDITY, name, "a piece that its block has no place for");
 }
 
 fn keep(unknown: &Unknown<'_>, out: &mut ir::Extensions) {

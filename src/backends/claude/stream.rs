@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::super::{Decoder, Memo};
 use super::error;
-use super::response::{Reader, unreadable};
+use super::response::{Answer, Reader, unreadable};
 use crate::diagnostics::codes;
 use crate::error::Error;
 use crate::ir;
@@ -94,7 +94,7 @@ fn event(reader: &mut Reader, data: &str, out: &mut ir::Emitter) -> Result<(), E
             Some(block) => reader.open(block, out)?,
             None => return Err(Error::unreadable("a block of the upstream's stream begins without a block")),
         },
-        "content_block_delta" => delta(reader, &event, out)?,
+        "content_block_delta" => delta(reader, event.delta, out)?,
         "content_block_stop" => reader.close(out),
         "message_delta" => {
             if let Some(delta) = &event.delta {
@@ -104,6 +104,7 @@ fn event(reader: &mut Reader, data: &str, out: &mut ir::Emitter) -> Result<(), E
                 reader.late_unknown(&delta.unknown);
             }
             reader.late("context_management", event.context_management);
+            reader.late_unknown(&event.unknown);
             reader.usage(event.usage, out);
         }
         "message_stop" => reader.finish(out),
@@ -125,31 +126,39 @@ fn message_start(reader: &mut Reader, event: &Event<'_>, out: &mut ir::Emitter) 
         out.report(&codes::UPSTREAM_ODDITY, "message_start", "a second beginning was passed over");
         return Ok(());
     }
-    reader.message(raw.get(), out)
+    reader.message(raw.get(), out)?;
+    // Empty at Claude's; a relay that has the whole answer may begin with it.
+    let message: Answer<'_> = json::read(raw.get()).map_err(|error| unreadable(&error))?;
+    reader.blocks(message.content.unwrap_or_default(), out)
 }
 
-fn delta(reader: &mut Reader, event: &Event<'_>, out: &mut ir::Emitter) -> Result<(), Error> {
-    let Some(delta) = &event.delta else { return Ok(()) };
+fn delta(reader: &mut Reader, delta: Option<Delta<'_>>, out: &mut ir::Emitter) -> Result<(), Error> {
+    let Some(delta) = delta else { return Ok(()) };
     if !reader.is_open() {
         let place = delta.kind.as_deref().unwrap_or("content_block_delta");
         out.report(&codes::UPSTREAM_ODDITY, place, "a piece of a block that is not open");
         return Ok(());
     }
-    if let Some(text) = &delta.text {
-        reader.text(text, out);
+    if let Some(text) = said(delta.text) {
+        reader.text(&text, out);
     }
-    if let Some(text) = &delta.thinking {
-        reader.thinking(text, out);
+    if let Some(text) = said(delta.thinking) {
+        reader.thinking(&text, out);
     }
-    if let Some(text) = &delta.signature {
-        reader.signature(text);
+    if let Some(text) = said(delta.signature) {
+        reader.signature(&text, out);
     }
-    if let Some(text) = &delta.partial_json {
-        reader.partial_json(text, out);
+    if let Some(text) = said(delta.partial_json) {
+        reader.partial_json(&text, out);
     }
     if let Some(citation) = delta.citation {
         reader.citation(citation, out)?;
     }
     reader.unknown_delta(&delta.unknown, out);
     Ok(())
+}
+
+/// Some relays write all fields, those of other blocks empty.
+fn said(text: Option<Str<'_>>) -> Option<Str<'_>> {
+    text.filter(|text| !text.is_empty())
 }

@@ -228,14 +228,10 @@ fn generation_config<'a>(
 ) -> Option<Config<'a>> {
     let ir::Sampling { temperature, top_p, top_k, seed, presence_penalty, frequency_penalty, stop, logprobs } =
         sampling;
-    let stop_sequences = match stop.get(..MAX_STOPS) {
-        Some(first) if stop.len() > MAX_STOPS => {
-            let what = format!("only the first {MAX_STOPS} of {}", stop.len());
-            cx.report_setting(&codes::VALUE_CLAMPED, ir::Setting::Stop, what);
-            first
-        }
-        _ => stop.as_slice(),
-    };
+    let (stop_sequences, rest) = stop.split_at(stop.len().min(MAX_STOPS));
+    if !rest.is_empty() {
+        cx.cut_at(rest, &codes::VALUE_CLAMPED, format!("only the first {MAX_STOPS} of {}", stop.len()));
+    }
     let ir::Output { format, verbosity } = output;
     if verbosity.is_some() {
         cx.report_setting(&codes::VERBOSITY_LOST, ir::Setting::Verbosity, "Gemini has no verbosity");

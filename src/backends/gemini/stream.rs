@@ -217,9 +217,21 @@ impl Reader {
         for annotation in annotations.before {
             out.annotate(annotation);
         }
-        for (index, part) in parts.iter().enumerate() {
+        for (index, mut part) in parts.into_iter().enumerate() {
             let own = std::mem::take(annotations.of_parts.get_mut(index).unwrap_or(&mut Vec::new()));
-            self.part(body, part, index == 0, own, out);
+            let kinds = part.kinds();
+            // Google's parts hold one thing each; text beside another is a part before it.
+            match part.text.take_if(|text| kinds > 0 && !text.is_empty()) {
+                Some(text) => {
+                    let text = Part { thought: part.thought, ..Part::of_text(text) };
+                    self.part(body, &text, index == 0, own, out);
+                    self.part(body, &part, false, Vec::new(), out);
+                }
+                None => self.part(body, &part, index == 0, own, out),
+            }
+            if kinds > 1 {
+                out.report(&codes::UPSTREAM_ODDITY, "candidates[0].content", "a part that holds several things");
+            }
         }
         let word = candidate.finish.map(|word| word.named(&FINISH_NUMBERS)).unwrap_or_default();
         if !matches!(word.as_str(), "" | "FINISH_REASON_UNSPECIFIED") {

@@ -1,7 +1,7 @@
 //! Reads answers. A whole answer is read as a stream of one delta, so both are understood alike.
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::backends::Memo;
 use crate::context::Cx;
@@ -100,7 +100,7 @@ wire! {
 
     struct SearchResult<'a> { "url" url: Str<'a>, "title" title: Str<'a>, "snippet" snippet: Str<'a>, }
 
-    struct Logprobs<'a> { "content" content: Vec<Token<'a>>, }
+    struct Logprobs<'a> { "content" content: Vec<Token<'a>>, "refusal" refusal: Vec<Token<'a>>, }
 
     struct Token<'a> {
         "token" token: Str<'a>,
@@ -323,6 +323,8 @@ pub(super) struct Reader {
     /// The word for the end, once it was said.
     reason: Option<String>,
     stop_sequence: Option<ir::Text>,
+    /// The answer as sound, as far as it has come: streams tell it in pieces.
+    audio: Map<String, Value>,
 }
 
 impl Reader {
@@ -339,6 +341,7 @@ impl Reader {
             has_annotations: false,
             reason: None,
             stop_sequence: None,
+            audio: Map::new(),
         }
     }
 
@@ -393,8 +396,15 @@ impl Reader {
                 texts.count() > 0
             }
         };
-        if let Some(tokens) = logprobs.filter(|_| had_text).and_then(tokens_of) {
+        let Logprobs { content, refusal, unknown: _ } =
+            logprobs.and_then(|raw| json::read(raw.get()).ok()).unwrap_or_default();
+        let tokens = tokens_of(content.unwrap_or_default());
+        if had_text && !tokens.is_empty() {
             out.annotate(ir::Annotation::Logprobs(tokens));
+        }
+        if refusal.is_some_and(|tokens| !tokens.is_empty()) {
+            // The IR has none of a refusal's; a whole answer keeps them for a client of this dialect.
+            out.report(&codes::ANSWER_DETAIL_LOST, "choices[0].logprobs.refusal", "how likely a refusal's words were");
         }
         self.has_annotations |= message.annotations.as_ref().is_some_and(|list| !list.is_empty());
         self.early_sources.extend(message.annotations.iter().flatten().map(|raw| citation_of(raw)));
@@ -429,9 +439,9 @@ impl Reader {
                 out.whole(ir::Part::Media(media));
             }
         }
-        if let Some(audio) = message.audio.filter(|raw| raw.get() != "null") {
-            self.end_thoughts(out);
-            self.audio(audio, out);
+        if let Some(Ok(Value::Object(more))) = message.audio.map(|raw| serde_json::from_str(raw.get())) {
+            extend(&mut self.audio, more);
+            out.idle();
         }
     }
 
@@ -527,7 +537,12 @@ impl Reader {
         let is_same = |other: &Value| ["type", "index"].iter().all(|key| other.get(key) == entry.get(key));
         let known = self.run.details.iter_mut().rev().find(|other| entry.get("index").is_some() && is_same(other));
         match known {
-            Some(known) => extend(known, entry),
+            Some(Value::Object(known)) => {
+                if let Value::Object(entry) = entry {
+                    extend(known, entry);
+                }
+            }
+            Some(_) => {}
             None => self.run.details.push(entry),
         }
         if words.is_empty() {
@@ -634,25 +649,18 @@ impl Reader {
         out.call_delta(FUNCTION_CALL, &function.arguments.map(text_of).unwrap_or_default());
     }
 
-    fn audio(&mut self, raw: &RawValue, out: &mut ir::Emitter) {
-        let value = ir::Json::parse(&raw.get().into()).unwrap_or_default();
-        let words = value.value().get("transcript").and_then(Value::as_str).map(ir::Text::from);
-        let says_something = ["data", "transcript"]
-            .iter()
-            .any(|key| value.value().get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty()));
-        if says_something {
-            let (kind, loss) = (ir::Text::constant("audio"), &codes::ANSWER_PART_DROPPED);
-            let words = words.filter(|words| !words.is_empty());
-            out.whole(ir::Part::Opaque(ir::Opaque {
-                dialect: ID,
-                kind,
-                value,
-                words,
-                trace: None,
-                loss,
-                meta: ir::Meta::default(),
-            }));
+    /// The answer as sound is whole, if there is any.
+    fn audio(&mut self, out: &mut ir::Emitter) {
+        let audio = std::mem::take(&mut self.audio);
+        let text = |key: &str| audio.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let words = text("transcript").map(ir::Text::from);
+        if words.is_none() && text("data").is_none() {
+            return;
         }
+        self.end_thoughts(out);
+        let (kind, loss) = (ir::Text::constant("audio"), &codes::ANSWER_PART_DROPPED);
+        let (dialect, value, meta) = (ID, ir::Json::of(&audio), ir::Meta::default());
+        out.whole(ir::Part::Opaque(ir::Opaque { dialect, kind, value, words, trace: None, loss, meta }));
     }
 
     /// Remembers why the answer ends; what comes later still counts. Some say it twice.
@@ -698,6 +706,7 @@ impl Reader {
                 out.annotate(ir::Annotation::Citation(source));
             }
         }
+        self.audio(out);
         self.end_thoughts(out);
         for known in self.calls.iter().filter(|known| !known.has_begun) {
             let what = format!("a call without a name: {}", known.held);
@@ -728,12 +737,11 @@ fn keep_fields(under: &str, unknown: &Unknown<'_>, out: &mut ir::Extensions) {
 }
 
 /// Adds more of an entry: texts grow, what else there is replaces what was.
-fn extend(known: &mut Value, more: Value) {
-    let (Value::Object(known), Value::Object(more)) = (known, more) else { return };
+fn extend(known: &mut Map<String, Value>, more: Map<String, Value>) {
     for (key, value) in more {
         match (known.get_mut(&key), &value) {
             (Some(Value::String(all)), Value::String(text))
-                if matches!(&*key, "text" | "summary" | "data" | "signature") =>
+                if matches!(&*key, "text" | "summary" | "data" | "signature" | "transcript") =>
             {
                 all.push_str(text);
             }
@@ -798,19 +806,14 @@ fn citation_of(raw: &RawValue) -> ir::Citation {
     }
 }
 
-fn tokens_of(raw: &RawValue) -> Option<Vec<ir::TokenLogprob>> {
-    let logprobs: Logprobs<'_> = json::read(raw.get()).ok()?;
-    let tokens: Vec<ir::TokenLogprob> = logprobs
-        .content?
-        .into_iter()
-        .filter_map(|token| {
-            let top = token.top_logprobs.into_iter().flatten();
-            Some(ir::TokenLogprob {
-                token: token.token?.into_owned().into(),
-                logprob: token.logprob?,
-                top: top.filter_map(|top| Some((top.token?.into_owned().into(), top.logprob?))).collect(),
-            })
+fn tokens_of(tokens: Vec<Token<'_>>) -> Vec<ir::TokenLogprob> {
+    let one = |token: Token<'_>| {
+        let top = token.top_logprobs.into_iter().flatten();
+        Some(ir::TokenLogprob {
+            token: token.token?.into_owned().into(),
+            logprob: token.logprob?,
+            top: top.filter_map(|top| Some((top.token?.into_owned().into(), top.logprob?))).collect(),
         })
-        .collect();
-    (!tokens.is_empty()).then_some(tokens)
+    };
+    tokens.into_iter().filter_map(one).collect()
 }

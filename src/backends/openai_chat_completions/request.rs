@@ -376,7 +376,7 @@ fn top_k(cx: &mut Cx, top_k: Option<f64>, extensions: &ir::Extensions) -> Option
 fn stop<'a>(cx: &mut Cx, stop: &'a [ir::Text], is_taken: bool, extensions: &ir::Extensions) -> Option<Stop<'a>> {
     if !is_taken && !stop.is_empty() {
         let what = "the model takes no stop sequences while it thinks";
-        cx.report_setting(&codes::STOP_UNSUPPORTED, ir::Setting::Stop, what);
+        cx.cut_at(stop, &codes::STOP_UNSUPPORTED, what);
         return None;
     }
     let form = noted(STOP_FORM, extensions);
@@ -386,11 +386,12 @@ fn stop<'a>(cx: &mut Cx, stop: &'a [ir::Text], is_taken: bool, extensions: &ir::
         [one] if form == Some("\"\"") => Some(Stop::One(one)),
         _ if form.is_some() => Some(Stop::Several(stop)),
         _ => {
-            if stop.len() > MAX_STOPS {
+            let (first, rest) = stop.split_at(stop.len().min(MAX_STOPS));
+            if !rest.is_empty() {
                 let what = format!("{} texts end the answer; the first {MAX_STOPS} are sent", stop.len());
-                cx.report_setting(&codes::VALUE_CLAMPED, ir::Setting::Stop, what);
+                cx.cut_at(rest, &codes::VALUE_CLAMPED, what);
             }
-            Some(Stop::Several(stop.get(..MAX_STOPS).unwrap_or(stop)))
+            Some(Stop::Several(first))
         }
     }
 }

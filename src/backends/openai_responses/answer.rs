@@ -370,6 +370,10 @@ impl Reader {
 
     /// More of a call's arguments.
     pub(super) fn call_delta(&mut self, index: u64, delta: &str, out: &mut ir::Emitter) {
+        if !self.items.get(&index).is_some_and(|item| matches!(item.kind, Kind::Call(_))) {
+            // The call may still come whole, at its end.
+            out.report(&codes::UPSTREAM_ODDITY, "delta", "a piece of a call that has not begun");
+        }
         out.call_delta(index, delta);
     }
 
@@ -714,9 +718,14 @@ impl Reader {
     /// The answer is whole, as `response` says: items that no event told come now.
     pub(super) fn end(&mut self, response: &ResponseObject<'_>, out: &mut ir::Emitter) {
         let newest = self.newest();
-        for (index, raw) in (0..).zip(response.0.output.iter().flatten()) {
-            let is_known = self.items.get(&index).is_some_and(|item| !item.is_done);
-            if !is_known && newest.is_some_and(|newest| index <= newest) {
+        let output = response.0.output.as_deref().unwrap_or_default();
+        for (index, raw) in (0..).zip(output) {
+            // Some count items otherwise in their events; then there are as many of them as here.
+            let is_told = match self.items.get(&index) {
+                Some(item) => item.is_done,
+                None => newest.is_some_and(|newest| index <= newest) && self.items.len() >= output.len(),
+            };
+            if is_told {
                 continue;
             }
             if let Err(error) = self.item(index, raw, out) {

@@ -217,16 +217,8 @@ impl<'a> Raiser<'a> {
             self.seal_before(cx, part.meta());
         }
         let mut content = Vec::with_capacity(group.len());
-        let mut moved = Vec::new();
         for part in group {
-            match part {
-                ir::Part::Media(media) if turn.role == ir::Role::Assistant => {
-                    let what = "a picture of the model's is no content of its messages here";
-                    cx.report(&codes::ASSISTANT_MEDIA_MOVED, media.meta.place, "", what);
-                    moved.extend(self.media(cx, media));
-                }
-                part => content.extend(self.content(cx, part, turn.role)),
-            }
+            content.extend(self.content(cx, part, turn.role));
         }
         // A message's own fields are the message's, or its first part's where it shares one with other items.
         let extensions = match turn.role {
@@ -235,9 +227,6 @@ impl<'a> Raiser<'a> {
         };
         if !content.is_empty() {
             self.message(turn.role, first.meta(), content, extensions);
-        }
-        if !moved.is_empty() {
-            self.message(ir::Role::User, first.meta(), moved, no_extensions());
         }
     }
 

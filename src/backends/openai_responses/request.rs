@@ -168,6 +168,8 @@ pub(super) fn raise(backend: &OpenaiResponses, cx: &mut Cx, request: &ir::Reques
     // A conversation that goes on from the upstream's own state answers calls that are not here.
     let continues = session.previous_response_id.is_some() || session.conversation.is_some();
     let turns = if is_own || continues { Vec::new() } else { conversation::turns(cx, messages, false) };
+    // A picture that is an item of its own is the model's to have made here.
+    let turns = conversation::without_assistant_media(cx, turns, |meta| meta.item.is_some());
     let takes = &target.capabilities;
     let is_free = is_own || continues;
     let mut raiser = Raiser::new(&names, issuer, is_free, is_free || takes.cache_marks == Some(true));
@@ -285,7 +287,7 @@ fn lost_sampling(cx: &mut Cx, sampling: &ir::Sampling) {
         cx.report_setting(&codes::SAMPLING_DROPPED, setting, format!("{DIALECT} has no such parameter"));
     }
     if !stop.is_empty() {
-        cx.report_setting(&codes::STOP_UNSUPPORTED, ir::Setting::Stop, format!("{DIALECT} has no stop sequences"));
+        cx.cut_at(stop, &codes::STOP_UNSUPPORTED, format!("{DIALECT} has no stop sequences"));
     }
 }
 

@@ -1,6 +1,14 @@
 //! What is said at a provider or at a model, of which the model's own word wins; and time limits.
 
-use super::*;
+use serde_json::Value;
+
+use super::super::words::list;
+use super::super::{Options, Quirks, Timeouts};
+use super::{BUDGET, CAPABILITIES, EFFORTS, FETCH, Fields, Node, OPTIONS, QUIRKS, Reader, TIMEOUTS, kind};
+use crate::capabilities::{Budget, Capabilities, Efforts, Extent, Taken};
+use crate::dialects::effort;
+use crate::fetch;
+use crate::ir;
 
 /// Quirks, options and capabilities of one place; what is not said there is `None`.
 #[derive(Clone, Default)]

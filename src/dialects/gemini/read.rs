@@ -187,6 +187,13 @@ impl<'a> Part<'a> {
     pub(crate) fn of_text(text: Str<'a>) -> Self {
         Self { text: Some(text), ..Self::default() }
     }
+
+    /// How many things it holds beside its text.
+    pub(crate) fn kinds(&self) -> usize {
+        let raw = [self.code, self.code_result, self.tool_call, self.tool_response];
+        let typed = [self.call.is_some(), self.result.is_some(), self.inline.is_some(), self.file.is_some()];
+        raw.iter().flatten().count() + typed.iter().filter(|is_there| **is_there).count()
+    }
 }
 
 /// The fields of an object.
@@ -207,10 +214,7 @@ pub(crate) fn meta(body: &Body, part: &Part<'_>, place: ir::Place) -> ir::Meta {
     let out = &mut meta.extensions;
     keep_unknown(body, "", &part.unknown, out);
     // A thought is words; the mark on anything else, and its absence said aloud, are kept as they are.
-    let has_data = part.call.is_some() || part.result.is_some() || part.inline.is_some() || part.file.is_some();
-    let has_data = has_data || part.code.is_some() || part.code_result.is_some();
-    let has_data = has_data || part.tool_call.is_some() || part.tool_response.is_some();
-    if let Some(thought) = part.thought.filter(|thought| !thought || has_data) {
+    if let Some(thought) = part.thought.filter(|thought| !thought || part.kinds() > 0) {
         super::spelling("thought", Json::of(&thought), out);
     }
     if let Some(video) = part.video {

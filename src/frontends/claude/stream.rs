@@ -79,6 +79,8 @@ struct MessageDelta<'a> {
     usage: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     context_management: Option<&'a ir::Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_transformations: Option<&'a ir::Json>,
 }
 
 #[derive(Serialize)]
@@ -322,6 +324,7 @@ impl ClaudeEncoder {
             delta,
             usage: response::usage_fields(&self.usage, &self.asked),
             context_management: finish.extensions.get(ID, "context_management"),
+            input_transformations: finish.extensions.get(ID, "input_transformations"),
         };
         sse::write_event("message_delta", &event, out);
         sse::write_event("message_stop", &Bare { r#type: "message_stop" }, out);
@@ -333,12 +336,15 @@ fn rest(open: &ir::Open) -> ir::Written<'_> {
     open.meta().extensions.written(ID, "")
 }
 
+/// What only Claude says at the end and stands beside the delta.
+const BESIDE_DELTA: [&str; 2] = ["context_management", "input_transformations"];
+
 /// What only Claude says at the end, but for what stands beside the delta.
 fn end_fields(extensions: &ir::Extensions) -> Map<String, Value> {
     if extensions.dialect() != Some(ID) {
         return Map::new();
     }
-    let fields = extensions.fields().iter().filter(|field| field.name != "context_management");
+    let fields = extensions.fields().iter().filter(|field| !BESIDE_DELTA.contains(&field.name.as_str()));
     fields.map(|field| (field.name.as_str().to_owned(), field.value.value())).collect()
 }
 

@@ -259,6 +259,8 @@ mod tests {
     #[expect(clippy::unwrap_used, reason = "a test may fail so")]
     fn both_places_keep_expire_and_make_room() {
         let home = std::env::temp_dir().join(format!("any-api-store-{}", std::process::id()));
+        // A process of the same number may have been killed before it could clean up.
+        let _ = std::fs::remove_dir_all(&home);
         std::fs::create_dir_all(&home).unwrap();
         let path = home.join("kept.sqlite");
         let mut file = File::open(&path, 3_000).unwrap();
