@@ -1,12 +1,13 @@
 //! The same work as in `translation.rs`, once each, for callgrind to count its instructions: `npm run bench:instructions`. With no
-//! argument it names the cases; with `run` it does them all in that order, each in a call of [`measured`] of its own; with more
-//! words only those whose name has them, for a look with `callgrind_annotate`.
+//! argument it names the cases; with `run` it does them all in that order, each in a call of [`measured`] of its own; with `time` it
+//! says how many nanoseconds each takes; with more words only those whose name has them, for a look with `callgrind_annotate`.
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a program")]
 
 #[path = "workload.rs"]
 mod workload;
 
 use std::hint::black_box;
+use std::time::Instant;
 
 use workload::{
     DIALECTS, SIZES, answer, asked, backend, decode, encode, frontend, lower, memo, pictures, raise, request, stream,
@@ -146,6 +147,20 @@ fn write(dir: &str) -> std::io::Result<()> {
     file("request-claude-20MB.json".to_owned(), pictures(10, 20 << 20).as_bytes())
 }
 
+/// How long a case takes, at the median of some runs.
+fn nanoseconds(make: &dyn Fn() -> Box<dyn FnOnce() -> usize>) -> u128 {
+    let mut times: Vec<u128> = (0..51)
+        .map(|_| {
+            let work = make();
+            let began = Instant::now();
+            black_box(measured(work));
+            began.elapsed().as_nanos()
+        })
+        .collect();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [word, dir] = arguments.as_slice()
@@ -155,13 +170,15 @@ fn main() {
         return;
     }
     let mut arguments = arguments.into_iter();
-    let runs = arguments.next().is_some_and(|argument| argument == "run");
+    let mode = arguments.next().unwrap_or_default();
     let words: Vec<String> = arguments.collect();
     for (name, make) in cases() {
         if !words.iter().all(|word| name.contains(word.as_str())) {
             continue;
         }
-        if runs {
+        if mode == "time" {
+            println!("{name}: {}", nanoseconds(&make));
+        } else if mode == "run" {
             // The first time fills what is filled once a process.
             let first = make()();
             assert!(first > 0, "{name} did nothing");

@@ -11,10 +11,10 @@ import { Failure, ask, digest, ensurePackages, ensureRust, main, read, root, run
 
 const locked = (lock, name) => new RegExp(`name = "${name}"\\nversion = "(.+)"`).exec(lock)?.[1];
 
-/** The command that does wasm-bindgen's work: an installed one of the right version, or tools/bundle. */
-async function ensureBindgen() {
+/** The command that does wasm-bindgen's work: tools/bundle, or, where nothing is to be shaken off, an installed one of the right version. */
+async function ensureBindgen(dev) {
   const wanted = locked(read("Cargo.lock"), "wasm-bindgen");
-  if (ask("wasm-bindgen", ["--version"])?.split(" ")[1] === wanted) {
+  if (dev && ask("wasm-bindgen", ["--version"])?.split(" ")[1] === wanted) {
     const flags = ["--target", "module", "--out-name", "index", "--no-typescript", "--experimental-reset-state-function", "--force-enable-abort-handler"];
     return { version: wanted, run: (wasm, to, names) => run("wasm-bindgen", [...flags, ...(names ? [] : ["--remove-name-section"]), "--out-dir", to, wasm]) };
   }
@@ -44,7 +44,12 @@ async function ensureBindgen() {
     // A failure is reported by whoever awaits it; without this Node would end the process at once.
     built.catch(() => {});
   }
-  return { version: wanted, run: async (wasm, to, names) => (await built, run(binary, [wasm, to, ...(names ? ["--names"] : [])])) };
+  return {
+    version: wanted,
+    run: async (wasm, to, names) => (await built, run(binary, [wasm, to, ...(names ? ["--names"] : [])])),
+    // What the script never asks the module for is removed from it.
+    shake: (module, script) => run(binary, ["--shake", module, script]),
+  };
 }
 
 /** The library as WebAssembly; gives the path of the file. */
@@ -64,7 +69,7 @@ export async function build({ dev = false } = {}) {
   await ensureRust();
   // The bundler, the packages and the Worker don't need each other, and each leaves a core idle at times.
   const packages = ensurePackages();
-  const bindgen = await ensureBindgen();
+  const bindgen = await ensureBindgen(dev);
   const [wasm] = await Promise.all([compile(dev), packages]);
 
   const shim = join(root, "src", "hosts", "cloudflare.js");
@@ -79,8 +84,10 @@ export async function build({ dev = false } = {}) {
     await bindgen.run(wasm, staging, dev);
     const generated = join(staging, "index.js");
     const text = readFileSync(generated, "utf8");
-    // Source-phase imports are what wasm-bindgen writes; workerd and wrangler give the same module for a plain import.
-    writeFileSync(generated, text.replace("import source wasmModule from", "import wasmModule from"));
+    // Source-phase imports are what wasm-bindgen writes; workerd and wrangler give the same module for a plain import. Nothing
+    // here is disposed of by `using`, and a class that is said to be looks used.
+    const plain = text.replace("import source wasmModule from", "import wasmModule from").replaceAll(/^if \(Symbol\.dispose\) .*$/gm, "").replaceAll("new FinalizationRegistry", "/* @__PURE__ */ new FinalizationRegistry");
+    writeFileSync(generated, plain);
     const { build: esbuild } = await import("esbuild");
     await esbuild({
       entryPoints: [shim],
@@ -95,6 +102,7 @@ export async function build({ dev = false } = {}) {
       minifyIdentifiers: false,
       logLevel: "warning",
     });
+    if (!dev) await bindgen.shake(join(staging, "index_bg.wasm"), join(staging, "bundled.js"));
     mkdirSync(out, { recursive: true });
     rmSync(stampFile, { force: true });
     renameSync(join(staging, "index_bg.wasm"), join(out, "index_bg.wasm"));

@@ -154,18 +154,15 @@ fn gateway(config: Option<&Path>) -> Result<Gateway, String> {
 fn serve(listen: SocketAddr, config: Option<&Path>, verbose: bool) -> Outcome {
     let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::INFO };
     let write = |_, line: &str| {
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
+        // In one piece, so that the lines of several threads do not mix.
+        let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
     };
     tracing_subscriber::registry().with(JsonLines { level, write }).init();
     let gateway = gateway(config)?;
     for problem in gateway.problems() {
         tracing::warn!(place = problem.place, message = problem.message, "configuration");
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
-    runtime
-        .block_on(native::serve(gateway, listen, native::told_to_stop()))
-        .map_err(|error| format!("{listen}: {error}"))
+    native::serve(gateway, listen).map_err(|error| format!("{listen}: {error}"))
 }
 
 /// A dialect's full name; the command line also takes `chat` and `responses`.

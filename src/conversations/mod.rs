@@ -14,8 +14,6 @@ mod turn;
 pub use listing::{Page, list, removed};
 pub use turn::{Turn, Wish, input, with_input};
 
-use std::future::Future;
-
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind};
@@ -27,16 +25,27 @@ const MARK: &str = "any_";
 /// How many letters and digits of an id nobody can guess: 128 bits' worth.
 const TOKEN_CHARS: usize = 25;
 
-/// Where conversations are kept. Names and values are opaque to it; a value is written once and never changed.
+/// Where conversations are kept. Names and values are opaque to it; a value is written once and never changed. `now` is in
+/// seconds since 1970. The native server's are in hosts/native/store.rs; a Worker's is KV, of which hosts/cloudflare.js
+/// asks the same three things by the runtime's own means (docs/adr/0005).
 pub trait Store {
     /// The value of `name`; `None` where there is none, or no more.
-    fn get(&self, name: &str) -> impl Future<Output = Result<Option<Vec<u8>>, Error>>;
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    fn get(&mut self, name: &str, now: u64) -> Result<Option<Vec<u8>>, Error>;
 
     /// Keeps a record for as long as it wants to be kept, or shorter if there is no room.
-    fn put(&self, record: Record) -> impl Future<Output = Result<(), Error>>;
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    fn put(&mut self, record: Record, now: u64) -> Result<(), Error>;
 
     /// Forgets `name`.
-    fn delete(&self, name: &str) -> impl Future<Output = Result<(), Error>>;
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    fn delete(&mut self, name: &str) -> Result<(), Error>;
 }
 
 /// The store cannot be used at the moment. What it holds is not lost, so this is never told as "not found".

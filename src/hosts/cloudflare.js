@@ -3,28 +3,38 @@
 //
 // A panic, an overflowing stack or exhausted memory ends the WebAssembly instance with everything in it. wasm-bindgen's
 // glue starts a new one for the next request; exchanges of the old one then throw whatever they are asked, so their clients
-// are told at once, or their streams cut. Only a promise of the WebAssembly's own would never settle: see `alive`.
+// are told at once, or their streams cut.
 import { Exchange, Step } from "any-api-wasm";
 
 /** How long the end of an answer waits for its turn to be kept, in milliseconds. */
 const KEEPING = 2_000;
 
-/** Rejects what waits for a promise of the WebAssembly. */
-const waiting = new Set();
+/** Says something in the log, in the form of the WebAssembly's own lines. */
+const log = (level, fields) => console[level](JSON.stringify({ level, ...fields }));
 
-addEventListener("error", ({ error }) => {
-  // A RangeError is an overflowing stack.
-  if (!(error instanceof WebAssembly.RuntimeError || error instanceof RangeError)) return;
-  for (const fail of waiting) fail(error);
-  waiting.clear();
-});
+/**
+ * The KV namespace for conversations. KV tells other places of a change late only where they have read the name before; a
+ * record is written once, under a name that was never read, so whoever reads it later gets it from where it was written.
+ */
+function namespace(env) {
+  // There being none is told at every request: otherwise conversations would be forgotten without a word.
+  if (!env.ANY_API_STORE) log("warn", { message: "`store` is configured, but the Worker has no KV namespace ANY_API_STORE: nothing is kept" });
+  return env.ANY_API_STORE;
+}
 
-/** A promise of the WebAssembly, which also settles when its instance dies. */
-function alive(promise) {
-  let fail;
-  const died = new Promise((_, reject) => (fail = reject));
-  waiting.add(fail);
-  return Promise.race([promise, died]).finally(() => waiting.delete(fail));
+/** Looks a record up, and forgets it if that is what the client asked for. */
+async function recall(exchange, env) {
+  const name = exchange.recordName();
+  const kept = name && namespace(env);
+  let value;
+  let why;
+  try {
+    value = await kept?.get(name, "arrayBuffer");
+    if (value && exchange.forgets()) await kept.delete(name);
+  } catch (error) {
+    why = String(error);
+  }
+  exchange.recalled(value && new Uint8Array(value), why);
 }
 
 /** The refusal in the client's dialect. */
@@ -63,9 +73,18 @@ function whole(exchange) {
   return response;
 }
 
+async function put(kept, name, value, seconds) {
+  try {
+    await kept?.put(name, value, { expirationTtl: seconds });
+  } catch (error) {
+    log("error", { message: "a conversation is not kept", error: String(error) });
+  }
+}
+
 /** Keeps a turn, also if the client leaves in between; waits for it a little. */
 async function keep(exchange, env, context) {
-  const kept = alive(exchange.keep(env));
+  const [name, seconds] = [exchange.recordName(), exchange.recordSeconds()];
+  const kept = put(namespace(env), name, exchange.record(), seconds);
   context.waitUntil(kept);
   let timer;
   await Promise.race([kept, new Promise((resolve) => (timer = setTimeout(resolve, KEEPING)))]);
@@ -155,7 +174,7 @@ async function send(exchange, request, env, context) {
   const url = exchange.url();
   // Redirects are not followed: a key must not go where the configuration does not say.
   const init = { method: exchange.method(), headers: headersOf(exchange.headers()), body: exchange.body(), redirect: "manual", signal: request.signal };
-  exchange.sent();
+  exchange.sent(Date.now());
   const alarm = new Alarm(exchange);
   let response;
   try {
@@ -258,11 +277,15 @@ export default {
       const exchange = new Exchange(env, request.method, request.url, lines(request.headers), crypto.randomUUID(), Date.now());
       for (;;) {
         switch (exchange.step()) {
-          case Step.Read:
-            exchange.read(new Uint8Array(await request.arrayBuffer()));
+          case Step.Read: {
+            const body = await request.arrayBuffer();
+            exchange.read(new Uint8Array(body));
+            // It is in the WebAssembly now. Until the collector came by it would take its room twice.
+            body.transfer(0);
             break;
+          }
           case Step.Recall:
-            await alive(exchange.recall(env));
+            await recall(exchange, env);
             break;
           case Step.Fetch:
             await fetchFiles(exchange, request);

@@ -2,8 +2,7 @@
 //!
 //! What costs in the runtime is crossing between JavaScript and WebAssembly, and each promise: more than the translation
 //! itself. So cloudflare.js moves the bytes with the runtime's own means, and an [`Exchange`] says what to do next. It is
-//! called with plain strings and bytes, and none of its calls waits, but for those about the store of conversations.
-//! `docs/adr/0005` has the figures.
+//! called with plain strings and bytes, and none of its calls waits. `docs/adr/0005` has the figures.
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -12,11 +11,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{self, JsValue};
-use worker::{Env, console_error, console_log, console_warn, event, js_sys, wasm_bindgen_futures};
+use worker::{Env, console_error, console_log, console_warn, event, js_sys};
 
-use super::kv::Namespace;
 use super::log::JsonLines;
-use crate::conversations::{Record, Store};
+use crate::config::Timeouts;
+use crate::conversations::{self, Record};
 use crate::error::{Error, Kind};
 use crate::fetch::{Address, Cause, Fetches, Next};
 use crate::http;
@@ -122,7 +121,7 @@ fn setting(env: &Env, name: &str) -> Option<String> {
 pub enum Step {
     /// Reads the client's body, then [`Exchange::read`].
     Read,
-    /// [`Exchange::recall`].
+    /// Looks up the record of [`Exchange::record_name`], forgets it if the exchange says so, then [`Exchange::recalled`].
     Recall,
     /// Fetches the files `0` to [`Exchange::fetch_count`], each from [`Exchange::fetch_url`], then [`Exchange::fetched`].
     Fetch,
@@ -134,7 +133,7 @@ pub enum Step {
     Hear,
     /// Begins to answer, and hands on the upstream's body as before; what comes back is for the client, at once.
     Stream,
-    /// [`Exchange::keep`]; the client may go on from its answer at once, so its end waits a little.
+    /// Keeps [`Exchange::record`]; the client may go on from its answer at once, so its end waits a little.
     Keep,
     /// Answers; after a stream, ends it.
     Answer,
@@ -161,7 +160,7 @@ enum State {
     Needs(Box<Plan>, String),
     /// The plan needs these from the web.
     Fetch(Box<Plan>, Box<Fetches>),
-    Send(Box<http::Request>, Box<Reply>),
+    Send(Box<http::Request>, Timeouts, Box<Reply>),
     Sent(Box<Reply>),
     PassThrough(http::Response),
     Collect(Box<Collector>, Vec<u8>),
@@ -243,12 +242,34 @@ impl Exchange {
         };
     }
 
-    /// Looks up in the store what is wanted of it.
-    pub async fn recall(&mut self, env: Env) {
-        let namespace = self.namespace(&env);
+    /// The name of the record that is wanted, or is to be kept; none if nothing is kept.
+    #[must_use]
+    #[wasm_bindgen(js_name = recordName)]
+    pub fn record_name(&self) -> Option<String> {
+        self.gateway.store()?;
+        match (&self.record, &self.state) {
+            (Some(record), _) => Some(record.name.clone()),
+            (None, State::Lookup(lookup)) => lookup.name().map(ToOwned::to_owned),
+            (None, State::Needs(_, name)) => Some(name.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether the record that is found is to be forgotten.
+    #[must_use]
+    pub fn forgets(&self) -> bool {
+        matches!(&self.state, State::Lookup(lookup) if lookup.deletes())
+    }
+
+    /// What was found, or why it cannot be known.
+    pub fn recalled(&mut self, value: Option<Vec<u8>>, why: Option<String>) {
+        let found = match why {
+            Some(why) => Err(conversations::unavailable(&why)),
+            None => Ok(value),
+        };
         self.state = match self.take() {
-            State::Lookup(lookup) => State::Answer(look_up(&namespace, *lookup).await),
-            State::Needs(plan, name) => match plan.meet(namespace.get(&name).await) {
+            State::Lookup(lookup) => State::Answer(lookup.answer(found)),
+            State::Needs(plan, _) => match plan.meet(found) {
                 Ok(plan) => self.planned(plan),
                 Err(refusal) => State::Answer(refusal),
             },
@@ -358,24 +379,24 @@ impl Exchange {
         };
     }
 
-    /// Keeps what is to be kept.
-    pub fn keep(&mut self, env: &Env) -> js_sys::Promise {
-        let (namespace, record) = (self.namespace(env), self.record.take());
-        wasm_bindgen_futures::future_to_promise(async move {
-            if let Some(record) = record
-                && let Err(error) = namespace.put(record).await
-            {
-                tracing::error!(%error, "a conversation is not kept");
-            }
-            Ok(JsValue::UNDEFINED)
-        })
+    /// For how many seconds the record is kept.
+    #[must_use]
+    #[wasm_bindgen(js_name = recordSeconds)]
+    pub fn record_seconds(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a number of seconds is far from where it matters")]
+        self.record.as_ref().map_or(0.0, |record| record.ttl_seconds as f64)
+    }
+
+    /// What is to be kept.
+    pub fn record(&mut self) -> Option<Vec<u8>> {
+        self.record.take().map(|record| record.value)
     }
 
     /// Where the request goes.
     #[must_use]
     pub fn url(&self) -> String {
         match &self.state {
-            State::Send(request, _) => request.url.clone(),
+            State::Send(request, ..) => request.url.clone(),
             _ => String::new(),
         }
     }
@@ -384,7 +405,7 @@ impl Exchange {
     #[must_use]
     pub fn method(&self) -> String {
         match &self.state {
-            State::Send(request, _) => request.method.clone(),
+            State::Send(request, ..) => request.method.clone(),
             _ => String::new(),
         }
     }
@@ -404,7 +425,7 @@ impl Exchange {
     #[must_use]
     pub fn headers(&self) -> String {
         match &self.state {
-            State::Send(request, _) => lines(&request.headers),
+            State::Send(request, ..) => lines(&request.headers),
             State::PassThrough(response) | State::Answer(response) => lines(&response.headers),
             State::Translate(translator) => match translator.opening() {
                 Some(Opening::Begun(head) | Opening::Refused(head)) => lines(&head.headers),
@@ -417,7 +438,7 @@ impl Exchange {
     /// The body of the request that is sent, or of the answer.
     pub fn body(&mut self) -> Option<Vec<u8>> {
         let body = match &mut self.state {
-            State::Send(request, _) => std::mem::take(&mut request.body),
+            State::Send(request, ..) => std::mem::take(&mut request.body),
             State::Answer(response) => std::mem::take(&mut response.body),
             _ => return None,
         };
@@ -425,9 +446,12 @@ impl Exchange {
     }
 
     /// The request is on its way.
-    pub fn sent(&mut self) {
+    pub fn sent(&mut self, now: f64) {
         self.state = match self.take() {
-            State::Send(_, reply) => State::Sent(reply),
+            State::Send(_, timeouts, reply) => {
+                self.watch = Some(Watch::new(timeouts, milliseconds(now)));
+                State::Sent(reply)
+            }
             other => other,
         };
     }
@@ -526,11 +550,6 @@ impl Exchange {
         if let State::Fetch(_, fetches) = &mut self.state { Some(fetches) } else { None }
     }
 
-    /// Where the Worker keeps conversations, if it does.
-    fn namespace(&self, env: &Env) -> Namespace {
-        if self.gateway.store().is_some() { Namespace::bound(env) } else { Namespace::default() }
-    }
-
     fn planned(&mut self, plan: Plan) -> State {
         if let Some(name) = plan.need() {
             return State::Needs(Box::new(plan), name);
@@ -541,10 +560,7 @@ impl Exchange {
         match plan.raise(0) {
             pipeline::Step::Answer(response) => State::Answer(response),
             pipeline::Step::Answered { chunks, reply } => self.answered(&chunks, *reply),
-            pipeline::Step::Send { request, timeouts, reply } => {
-                self.watch = Some(Watch::new(timeouts, now()));
-                State::Send(Box::new(request), reply)
-            }
+            pipeline::Step::Send { request, timeouts, reply } => State::Send(Box::new(request), timeouts, reply),
         }
     }
 
@@ -601,18 +617,6 @@ impl Exchange {
     }
 }
 
-async fn look_up(namespace: &Namespace, lookup: Lookup) -> http::Response {
-    let Some(name) = lookup.name() else { return lookup.answer(Ok(None)) };
-    let mut found = namespace.get(name).await;
-    if lookup.deletes()
-        && let Ok(Some(_)) = &found
-        && let Err(error) = namespace.delete(name).await
-    {
-        found = Err(error);
-    }
-    lookup.answer(found)
-}
-
 /// A translator's answer that is whole.
 fn opened(translator: &Translator, out: Vec<u8>) -> http::Response {
     match translator.opening() {
@@ -657,8 +661,4 @@ fn lines(headers: &http::Headers) -> String {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time of today is neither")]
 fn milliseconds(now: f64) -> u64 {
     now as u64
-}
-
-fn now() -> u64 {
-    worker::Date::now().as_millis()
 }

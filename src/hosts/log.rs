@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 /// Writes each event as a JSON object to a sink of the host's.
@@ -17,44 +17,58 @@ pub struct JsonLines {
 }
 
 impl<S: Subscriber> Layer<S> for JsonLines {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         *metadata.level() <= self.level && metadata.target().starts_with("any_api")
     }
 
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::from_level(self.level))
+    }
+
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut line = Line(Map::new());
-        line.0.insert("level".to_owned(), Value::from(event.metadata().level().as_str().to_ascii_lowercase()));
+        let level = *event.metadata().level();
+        let mut line = Line(Vec::with_capacity(256));
+        line.0.push(b'{');
+        line.put("level", &level.as_str().to_ascii_lowercase());
         event.record(&mut line);
-        (self.write)(*event.metadata().level(), &Value::Object(line.0).to_string());
+        line.0.push(b'}');
+        (self.write)(level, &String::from_utf8_lossy(&line.0));
     }
 }
 
-struct Line(Map<String, Value>);
+/// An object that is being written.
+struct Line(Vec<u8>);
 
 impl Line {
-    fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
+    fn put<T: serde::Serialize + ?Sized>(&mut self, name: &str, value: &T) {
+        if self.0.len() > 1 {
+            self.0.push(b',');
+        }
+        // Neither texts nor numbers can fail to be written.
+        let _ = serde_json::to_writer(&mut self.0, name);
+        self.0.push(b':');
+        let _ = serde_json::to_writer(&mut self.0, value);
     }
 }
 
 impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
+        self.put(field.name(), value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value);
+        self.put(field.name(), &value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
+        self.put(field.name(), &value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value);
+        self.put(field.name(), &value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        self.put(field.name(), &format!("{value:?}"));
     }
 }

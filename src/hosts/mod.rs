@@ -5,7 +5,5 @@ pub mod log;
 
 #[cfg(all(feature = "cloudflare", target_arch = "wasm32"))]
 pub mod cloudflare;
-#[cfg(all(feature = "cloudflare", target_arch = "wasm32"))]
-mod kv;
 #[cfg(feature = "native")]
 pub mod native;

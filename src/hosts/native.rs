@@ -6,15 +6,15 @@ mod store;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Body, Bytes, Frame, Incoming};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
@@ -23,14 +23,16 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::config::Timeouts;
-use crate::conversations::{Record, Store};
+use crate::conversations::Record;
 use crate::error::{Error, Kind};
 use crate::http;
 use crate::pipeline::{
-    Collector, Gateway, Heard, Lookup, MAX_BODY_BYTES, Moment, Opening, Received, Reply, Stage, Step, Translator,
+    Collector, Gateway, Heard, Inbound, Lookup, MAX_BODY_BYTES, Moment, Opening, Plan, Received, Reply, Stage, Step,
+    Translator,
 };
 use exchange::Exchange;
 use fetch::Fetcher;
@@ -39,39 +41,102 @@ use store::Place;
 /// How long requests in flight may go on after the server was told to stop.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A body of more bytes is translated on a thread of its own: the others of its thread would wait for milliseconds.
+const LARGE: usize = 1 << 20;
+
+/// A piece of a stream that is as long as that goes on without waiting for more.
+const PIECE_BYTES: usize = 16 << 10;
+
 type Upstreams = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-/// Serves until `stop` is done, then lets requests in flight end.
+/// Serves until the process is asked to stop, then lets requests in flight end.
+///
+/// Each thread has connections of its own, to clients and to upstreams, and a runtime that shares nothing: what a request
+/// does stays on one core. Waking another thread costs more than translating a small request.
 ///
 /// # Errors
 /// The address cannot be listened on, or the store cannot be opened.
-pub async fn serve(gateway: Gateway, listen: SocketAddr, stop: impl Future<Output = ()>) -> std::io::Result<()> {
-    let listener = TcpListener::bind(listen).await?;
-    tracing::info!(address = %listener.local_addr()?, "listening");
+pub fn serve(gateway: Gateway, listen: SocketAddr) -> std::io::Result<()> {
     let store = Place::open(gateway.store()).map_err(|error| {
         let message = format!("the store of conversations cannot be opened (`store.path`): {error}");
         std::io::Error::other(message)
     })?;
-    let server = Arc::new(Server { gateway, upstreams: Mutex::default(), fetcher: OnceLock::new(), store });
-    let graceful = GracefulShutdown::new();
+    let gateway = Arc::new(gateway);
+    let count = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let start = |_| Thread::start(Arc::clone(&gateway), store.clone());
+    let threads = (0..count).map(start).collect::<std::io::Result<Vec<_>>>()?;
+    runtime()?.block_on(hand_out(listen, &threads))?;
+    tracing::info!("stopping");
+    let handles: Vec<_> = threads.into_iter().map(|thread| thread.handle).collect();
+    for handle in handles {
+        let _ = handle.join();
+    }
+    Ok(())
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Takes clients' connections and gives each to the thread that has the fewest.
+async fn hand_out(listen: SocketAddr, threads: &[Thread]) -> std::io::Result<()> {
+    let listener = TcpListener::bind(listen).await?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    let stop = told_to_stop();
     tokio::pin!(stop);
     loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => accept(&server, &graceful, stream),
-                // Out of file descriptors, most likely: wait for some to be given back.
-                Err(error) => {
-                    tracing::warn!(%error, "accept");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted.and_then(|(stream, _)| stream.into_std()),
+            () = &mut stop => return Ok(()),
+        };
+        match accepted {
+            Ok(stream) => {
+                if let Some(thread) = threads.iter().min_by_key(|thread| Arc::strong_count(&thread.busy)) {
+                    let _ = thread.connections.send((stream, Arc::clone(&thread.busy)));
                 }
-            },
-            () = &mut stop => break,
+            }
+            // Out of file descriptors, most likely: wait for some to be given back.
+            Err(error) => {
+                tracing::warn!(%error, "accept");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
         }
     }
-    drop(listener);
-    tracing::info!("stopping");
-    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await;
-    Ok(())
+}
+
+/// As many are shared as the thread has connections.
+type Busy = Arc<()>;
+
+/// A thread that serves some of the clients.
+struct Thread {
+    connections: mpsc::UnboundedSender<(std::net::TcpStream, Busy)>,
+    busy: Busy,
+    handle: std::thread::JoinHandle<()>,
+}
+
+impl Thread {
+    fn start(gateway: Arc<Gateway>, store: Place) -> std::io::Result<Self> {
+        let (connections, mut incoming) = mpsc::unbounded_channel::<(std::net::TcpStream, Busy)>();
+        let runtime = runtime()?;
+        let serve = async move {
+            let (upstreams, fetcher) = (Mutex::default(), OnceLock::new());
+            let server = Arc::new(Server { gateway, upstreams, fetcher, store });
+            let graceful = GracefulShutdown::new();
+            while let Some((stream, busy)) = incoming.recv().await {
+                match TcpStream::from_std(stream) {
+                    Ok(stream) => accept(&server, &graceful, stream, busy),
+                    Err(error) => tracing::warn!(%error, "accept"),
+                }
+            }
+            let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await;
+        };
+        let handle = std::thread::Builder::new().name("gateway".to_owned()).spawn(move || {
+            runtime.block_on(serve);
+            // What still waits for a disk may go on; the process ends when it is done.
+            runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+        })?;
+        Ok(Self { connections, busy: Arc::default(), handle })
+    }
 }
 
 fn upstreams(connect_timeout: Duration) -> Upstreams {
@@ -87,7 +152,7 @@ fn upstreams(connect_timeout: Duration) -> Upstreams {
     Client::builder(TokioExecutor::new()).build(tls)
 }
 
-fn accept(server: &Arc<Server>, graceful: &GracefulShutdown, stream: TcpStream) {
+fn accept(server: &Arc<Server>, graceful: &GracefulShutdown, stream: TcpStream, busy: Busy) {
     // Without it the kernel may hold a small event back for tens of milliseconds.
     let _ = stream.set_nodelay(true);
     let server = Arc::clone(server);
@@ -100,6 +165,7 @@ fn accept(server: &Arc<Server>, graceful: &GracefulShutdown, stream: TcpStream) 
     tokio::spawn(async move {
         // A client that leaves ends its connection with an error; that drops the request, and so the upstream's.
         let _ = connection.await;
+        drop(busy);
     });
 }
 
@@ -118,8 +184,9 @@ fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// What the requests of a thread share.
 struct Server {
-    gateway: Gateway,
+    gateway: Arc<Gateway>,
     /// The connections, by the time that one may take to stand: the client library knows no other place for it.
     upstreams: Mutex<HashMap<u64, Upstreams>>,
     /// Made when something is fetched first.
@@ -150,7 +217,8 @@ impl Server {
                 return whole(inbound.refuse(&Error::new(Kind::TooLarge, message)));
             }
         };
-        let mut plan = match self.gateway.plan(*inbound, body) {
+        let is_large = body.len() > LARGE;
+        let mut plan = match self.plan(*inbound, body).await {
             Ok(plan) => plan,
             Err(refusal) => return whole(refusal),
         };
@@ -168,11 +236,20 @@ impl Server {
                 Err(refusal) => return whole(refusal),
             };
         }
-        match plan.raise(0) {
+        let step = if is_large { aside(move || plan.raise(0)).await } else { plan.raise(0) };
+        match step {
             Step::Answer(response) => whole(response),
             Step::Answered { chunks, reply } => self.answered(chunks, *reply).await,
             Step::Send { request, timeouts, reply } => self.send(request, timeouts, *reply).await,
         }
+    }
+
+    async fn plan(&self, inbound: Inbound, body: Vec<u8>) -> Result<Plan, http::Response> {
+        if body.len() <= LARGE {
+            return self.gateway.plan(inbound, body);
+        }
+        let gateway = Arc::clone(&self.gateway);
+        aside(move || gateway.plan(inbound, body)).await
     }
 
     async fn look_up(&self, lookup: Lookup) -> http::Response {
@@ -288,6 +365,18 @@ impl Server {
     }
 }
 
+/// Does `work` on a thread that may take its time.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends, and who waits here with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
 /// Keeps a turn, also if the client leaves in between: it has its answer.
 fn keep(store: &Place, record: Record) -> JoinHandle<()> {
     let store = store.clone();
@@ -389,34 +478,63 @@ impl Body for Answer {
             Self::Translated { stream, store } => stream.poll(store, cx).map(|bytes| Some(Ok(Frame::data(bytes?)))),
         }
     }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_end_stream(),
+            Self::PassThrough(_) => false,
+            Self::Translated { stream, .. } => stream.is_over(),
+        }
+    }
+
+    // What is known to be whole is sent with its length, and not in chunks.
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::PassThrough(exchange) => exchange.size_hint(),
+            Self::Translated { .. } => SizeHint::default(),
+        }
+    }
 }
 
 impl Translated {
+    fn is_over(&self) -> bool {
+        self.first.is_none() && self.translator.is_none() && self.last.is_none()
+    }
+
     fn poll(&mut self, store: &Place, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(first));
         }
-        loop {
-            if let Some((kept, _)) = &mut self.last {
-                let _ = ready!(Pin::new(kept).poll(cx));
-                return Poll::Ready(self.last.take().map(|(_, bytes)| bytes));
-            }
-            let Some(translator) = &mut self.translator else { return Poll::Ready(None) };
-            let mut out = Vec::new();
-            let goes_on = translator.hear(ready!(self.exchange.poll_next(cx)), &mut out);
+        if let Some((kept, _)) = &mut self.last {
+            let _ = ready!(Pin::new(kept).poll(cx));
+            return Poll::Ready(self.last.take().map(|(_, bytes)| bytes));
+        }
+        // What has come already goes on in one piece: in a burst each event is a chunk of its own.
+        let mut out = Vec::new();
+        while let Some(translator) = &mut self.translator
+            && out.len() < PIECE_BYTES
+        {
+            let heard = match self.exchange.poll_next(cx) {
+                Poll::Ready(heard) => heard,
+                Poll::Pending if out.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
+            };
+            let goes_on = translator.hear(heard, &mut out);
             let record = translator.take_record();
             if !goes_on {
                 self.translator = None;
             }
-            match record {
-                Some(record) => self.last = Some((keep(store, record), Bytes::from(out))),
-                None if out.is_empty() => {}
-                None => {
-                    self.exchange.told();
-                    return Poll::Ready(Some(Bytes::from(out)));
-                }
+            if let Some(record) = record {
+                self.last = Some((keep(store, record), Bytes::from(out)));
+                return self.poll(store, cx);
             }
         }
+        if out.is_empty() {
+            return Poll::Ready(None);
+        }
+        self.exchange.told();
+        Poll::Ready(Some(Bytes::from(out)))
     }
 }
 

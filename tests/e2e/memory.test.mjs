@@ -1,11 +1,37 @@
 // Large bodies, several at once: each passes or is refused with words that say so, and nothing else that is under way suffers.
+// And long streams, which take no more room than short ones.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { suite, test } from "node:test";
-import { KEY, hostsOr, setStage } from "./gateway.mjs";
+import { KEY, hostsOr, setStage, startGateway } from "./gateway.mjs";
 import { HELLO, STORY } from "./upstream/scripts.mjs";
 
 const LARGE = 18 << 20;
 const AT_ONCE = 10;
+const EVENTS = 100_000;
+
+/** An upstream of Chat Completions that says one word again and again, as fast as it is listened to. */
+async function startTalker() {
+  const chunk = (delta, reason = null) => `data: ${JSON.stringify({ id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: "m", choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`;
+  const server = createServer(async (request, response) => {
+    request.resume();
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write(chunk({ role: "assistant", content: "" }));
+    const words = chunk({ content: "word " }).repeat(100);
+    for (let said = 0; said < EVENTS; said += 100) {
+      if (!response.write(words)) await new Promise((resolve) => response.once("drain", resolve));
+    }
+    response.end(`${chunk({}, "stop")}data: [DONE]\n\n`);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const stop = () => (server.closeAllConnections(), new Promise((resolve) => server.close(resolve)));
+  return { provider: { type: "openai-chat-completions", baseURL: `http://127.0.0.1:${server.address().port}/v1`, apiKey: "key", models: { main: { upstreamModel: "m" } } }, stop };
+}
+
+/** What a process uses now, in megabytes; only Linux tells. */
+const used = (pid) => (process.platform === "linux" ? read(pid) : 0);
+const read = (pid) => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
 
 for (const host of hostsOr("workerd", "native")) {
   suite(`memory, ${host}`, () => {
@@ -47,5 +73,34 @@ for (const host of hostsOr("workerd", "native")) {
       assert.equal(response.status, 413);
       assert.match((await response.json()).error.message, new RegExp(`larger than ${room} bytes`));
     });
+  });
+
+  // A gateway of its own: the process of the other is large already.
+  test(`a stream of ${EVENTS} events, ${host}`, async () => {
+    const talker = await startTalker();
+    const gateway = await startGateway(host, { config: { version: 1, providers: { talker: talker.provider } } });
+    try {
+      const response = await fetch(`${gateway.base("claude")}/v1/messages`, {
+        method: "POST",
+        headers: { "content-type": "application/json", "x-api-key": KEY, "anthropic-version": "2023-06-01" },
+        body: JSON.stringify({ model: "talker.main", max_tokens: 99, stream: true, messages: [{ role: "user", content: "hello" }] }),
+      });
+      const decoder = new TextDecoder();
+      const word = '"text_delta"';
+      let [told, rest, early] = [0, "", undefined];
+      for await (const chunk of response.body) {
+        const text = rest + decoder.decode(chunk, { stream: true });
+        told += text.split(word).length - 1;
+        // A word may be cut between two chunks.
+        rest = text.slice(1 - word.length);
+        if (told > EVENTS / 5) early ??= used(gateway.pid);
+      }
+      assert.equal(told, EVENTS);
+      const grown = used(gateway.pid) - early;
+      assert.ok(grown < 24, `it grew by ${grown.toFixed(0)} MB after the first fifth`);
+    } finally {
+      await gateway.stop();
+      await talker.stop();
+    }
   });
 }

@@ -1,4 +1,4 @@
-//! The upstream: `/DIALECT/SCRIPT/…`, where the script is `whole`, `burst` or `paced`.
+//! The upstream: `/DIALECT/SCRIPT/…`, where the script is `whole`, `burst`, `paced`, or `events-N` for a burst of `N` events.
 use std::collections::HashMap;
 use std::io::Result;
 use std::rc::Rc;
@@ -78,8 +78,30 @@ async fn converse(mut client: Connection, answers: &HashMap<String, Answers>) ->
                 }
                 client.write(b"0\r\n\r\n").await?;
             }
+            (Some(answer), Some(script)) if script.starts_with("events-") => {
+                let count = script.trim_start_matches("events-").parse().unwrap_or(0);
+                client.write(STREAM).await?;
+                many(&mut client, &answer.events, count).await?;
+                client.write(b"0\r\n\r\n").await?;
+            }
             _ => client.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await?,
         }
     }
     Ok(())
+}
+
+/// A stream of `count` events: the one in its middle as often as it takes.
+async fn many(client: &mut Connection, events: &[Vec<u8>], count: usize) -> Result<()> {
+    const EDGE: usize = 5;
+    let (begin, end) = (&events[..EDGE], &events[events.len() - EDGE..]);
+    let middle = std::iter::repeat_n(&events[events.len() / 2], count.saturating_sub(2 * EDGE));
+    let mut out = Vec::new();
+    for event in begin.iter().chain(middle).chain(end) {
+        chunk(event, &mut out);
+        if out.len() > 32 << 10 {
+            client.write(&out).await?;
+            out.clear();
+        }
+    }
+    client.write(&out).await
 }

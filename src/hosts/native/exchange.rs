@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::body::{Body, Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::broken_off;
@@ -28,7 +28,8 @@ impl Exchange {
     pub(super) fn new(timeouts: Timeouts) -> Self {
         let watch = Watch::new(timeouts, 0);
         let began = Instant::now();
-        let timer = Box::pin(tokio::time::sleep_until(began));
+        let first = began.checked_add(Duration::from_millis(watch.next())).unwrap_or(began);
+        let timer = Box::pin(tokio::time::sleep_until(first));
         Self { watch, began, timer, body: None, decoding: Decoding::None }
     }
 
@@ -49,6 +50,14 @@ impl Exchange {
     pub(super) fn decode(&mut self, encoding: Option<&str>) -> Result<(), Error> {
         self.decoding = Decoding::of(encoding)?;
         Ok(())
+    }
+
+    /// How long the rest of the body is, as far as it is known.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match (&self.body, &self.decoding) {
+            (Some(body), Decoding::None) => body.size_hint(),
+            _ => SizeHint::default(),
+        }
     }
 
     /// The client reads a stream, and is to be told that all is well.
@@ -117,7 +126,9 @@ impl Exchange {
             let next = self.began.checked_add(Duration::from_millis(self.watch.next()));
             // A limit beyond the clock is none.
             let Some(next) = next else { return Poll::Pending };
-            if self.timer.deadline() != next {
+            // What is due moves away with each piece. The timer is left where it is meanwhile, goes off too early, and is set
+            // anew then: once in some seconds instead of at each piece.
+            if self.timer.deadline() > next || self.timer.is_elapsed() {
                 self.timer.as_mut().reset(next);
             }
             ready!(self.timer.as_mut().poll(cx));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -11,86 +11,50 @@ use crate::config;
 use crate::conversations::{Record, Store, unavailable};
 use crate::error::Error;
 
-/// The store that the configuration asks for.
+/// The store that the configuration asks for, if it does.
 #[derive(Clone)]
-pub(super) enum Place {
-    /// None: nothing was configured.
-    Nowhere,
-    /// In memory, until the server stops.
-    Memory(Arc<Mutex<Memory>>),
-    /// In a file.
-    File(Arc<Mutex<File>>),
-}
+pub(super) struct Place(Option<Arc<Mutex<dyn Store + Send>>>);
 
 impl Place {
     /// Opens the store, if there is to be one.
     pub(super) fn open(store: Option<&config::Store>) -> Result<Self, rusqlite::Error> {
-        let Some(store) = store else { return Ok(Self::Nowhere) };
-        Ok(match &store.path {
-            None => Self::Memory(Arc::new(Mutex::new(Memory::new(store.max_total_bytes)))),
-            Some(path) => Self::File(Arc::new(Mutex::new(File::open(Path::new(path), store.max_total_bytes)?))),
-        })
+        let Some(store) = store else { return Ok(Self(None)) };
+        Ok(Self(Some(match &store.path {
+            None => Arc::new(Mutex::new(Memory::new(store.max_total_bytes))),
+            Some(path) => Arc::new(Mutex::new(File::open(Path::new(path), store.max_total_bytes)?)),
+        })))
     }
 
-    /// Does `work` with the file, on a thread that may wait for a disk.
-    async fn with_file<T: Send + 'static>(
-        file: &Arc<Mutex<File>>,
-        work: impl FnOnce(&mut File) -> rusqlite::Result<T> + Send + 'static,
+    /// [`Store::get`].
+    pub(super) async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let name = name.to_owned();
+        self.with(move |store, now| store.get(&name, now)).await
+    }
+
+    /// [`Store::put`].
+    pub(super) async fn put(&self, record: Record) -> Result<(), Error> {
+        self.with(move |store, now| store.put(record, now)).await
+    }
+
+    /// [`Store::delete`].
+    pub(super) async fn delete(&self, name: &str) -> Result<(), Error> {
+        let name = name.to_owned();
+        self.with(move |store, _| store.delete(&name)).await
+    }
+
+    /// Does `work` with the store, if there is one, on a thread that may wait for a disk.
+    async fn with<T: Default + Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Store, u64) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let file = Arc::clone(file);
-        match tokio::task::spawn_blocking(move || work(&mut lock(&file))).await {
-            Ok(done) => done.map_err(|error| unavailable(&error)),
-            Err(error) => Err(unavailable(&error)),
-        }
+        let Some(store) = self.0.clone() else { return Ok(T::default()) };
+        let now = since_1970().as_secs();
+        let done = tokio::task::spawn_blocking(move || {
+            let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut *store, now)
+        });
+        done.await.unwrap_or_else(|error| Err(unavailable(&error)))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Store for Place {
-    async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        let now = now();
-        match self {
-            Self::Nowhere => Ok(None),
-            Self::Memory(memory) => Ok(lock(memory).get(name, now)),
-            Self::File(file) => {
-                let name = name.to_owned();
-                Self::with_file(file, move |file| file.get(&name, now)).await
-            }
-        }
-    }
-
-    async fn put(&self, record: Record) -> Result<(), Error> {
-        let now = now();
-        match self {
-            Self::Nowhere => Ok(()),
-            Self::Memory(memory) => {
-                lock(memory).put(record, now);
-                Ok(())
-            }
-            Self::File(file) => Self::with_file(file, move |file| file.put(&record, now)).await,
-        }
-    }
-
-    async fn delete(&self, name: &str) -> Result<(), Error> {
-        match self {
-            Self::Nowhere => Ok(()),
-            Self::Memory(memory) => {
-                lock(memory).remove(name);
-                Ok(())
-            }
-            Self::File(file) => {
-                let name = name.to_owned();
-                Self::with_file(file, move |file| file.remove(&name)).await
-            }
-        }
-    }
-}
-
-fn now() -> u64 {
-    since_1970().as_secs()
 }
 
 /// Records in memory, oldest first out.
@@ -122,11 +86,20 @@ impl Memory {
         Self { limit, bytes: 0, count: 0, records: HashMap::new(), order: BTreeMap::new() }
     }
 
-    fn get(&self, name: &str, now: u64) -> Option<Vec<u8>> {
-        self.records.get(name).filter(|kept| kept.expires > now).map(|kept| kept.value.clone())
+    fn remove(&mut self, name: &str) {
+        if let Some(Kept { value, number, .. }) = self.records.remove(name) {
+            self.order.remove(&number);
+            self.bytes = self.bytes.saturating_sub(size(&value));
+        }
+    }
+}
+
+impl Store for Memory {
+    fn get(&mut self, name: &str, now: u64) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.records.get(name).filter(|kept| kept.expires > now).map(|kept| kept.value.clone()))
     }
 
-    fn put(&mut self, record: Record, now: u64) {
+    fn put(&mut self, record: Record, now: u64) -> Result<(), Error> {
         let Record { name, value, ttl_seconds } = record;
         self.remove(&name);
         // All live equally long: who came first has to go first, and has gone stale first.
@@ -139,19 +112,18 @@ impl Memory {
             self.remove(&oldest);
         }
         if size(&value) > self.limit {
-            return;
+            return Ok(());
         }
         self.count += 1;
         self.bytes += size(&value);
         self.order.insert(self.count, name.clone());
         self.records.insert(name, Kept { value, expires: now.saturating_add(ttl_seconds), number: self.count });
+        Ok(())
     }
 
-    fn remove(&mut self, name: &str) {
-        if let Some(Kept { value, number, .. }) = self.records.remove(name) {
-            self.order.remove(&number);
-            self.bytes = self.bytes.saturating_sub(size(&value));
-        }
+    fn delete(&mut self, name: &str) -> Result<(), Error> {
+        self.remove(name);
+        Ok(())
     }
 }
 
@@ -183,12 +155,12 @@ impl File {
         Ok(Self { connection, limit, bytes })
     }
 
-    fn get(&self, name: &str, now: u64) -> rusqlite::Result<Option<Vec<u8>>> {
+    fn select(&self, name: &str, now: u64) -> rusqlite::Result<Option<Vec<u8>>> {
         let mut select = self.connection.prepare_cached("SELECT value FROM record WHERE name = ? AND expires > ?")?;
         select.query_row(params![name, now], |row| row.get(0)).optional()
     }
 
-    fn put(&mut self, record: &Record, now: u64) -> rusqlite::Result<()> {
+    fn insert(&mut self, record: &Record, now: u64) -> rusqlite::Result<()> {
         let Record { name, value, ttl_seconds } = record;
         let expires = now.saturating_add(*ttl_seconds);
         self.remove(name)?;
@@ -234,6 +206,20 @@ impl File {
     }
 }
 
+impl Store for File {
+    fn get(&mut self, name: &str, now: u64) -> Result<Option<Vec<u8>>, Error> {
+        self.select(name, now).map_err(|error| unavailable(&error))
+    }
+
+    fn put(&mut self, record: Record, now: u64) -> Result<(), Error> {
+        self.insert(&record, now).map_err(|error| unavailable(&error))
+    }
+
+    fn delete(&mut self, name: &str) -> Result<(), Error> {
+        self.remove(name).map_err(|error| unavailable(&error))
+    }
+}
+
 /// Makes the file, if it is not there yet, for its owner alone: it holds what people said.
 fn create_private(path: &Path) {
     let mut options = std::fs::OpenOptions::new();
@@ -275,26 +261,27 @@ mod tests {
             ("e", 400, &["e"]),
         ];
         for (name, now, there) in steps {
-            file.put(&record(name, 1_000, 200), now).unwrap();
-            memory.put(record(name, 1_000, 200), now);
-            for other in ["a", "b", "c", "d", "e"] {
-                let is_there = there.contains(&other);
-                assert_eq!(file.get(other, now).unwrap().is_some(), is_there, "{other} at {now}, file");
-                assert_eq!(memory.get(other, now).is_some(), is_there, "{other} at {now}, memory");
+            for (store, place) in [(&mut file as &mut dyn Store, "file"), (&mut memory, "memory")] {
+                store.put(record(name, 1_000, 200), now).unwrap();
+                for other in ["a", "b", "c", "d", "e"] {
+                    let is_there = store.get(other, now).unwrap().is_some();
+                    assert_eq!(is_there, there.contains(&other), "{other} at {now}, {place}");
+                }
             }
         }
         assert_eq!((memory.records.len(), memory.order.len(), memory.bytes), (1, 1, 1_200));
         assert_eq!(file.bytes, 1_200);
-        file.put(&record("huge", 4_000, 200), 401).unwrap();
-        memory.put(record("huge", 4_000, 200), 401);
-        assert_eq!((file.get("huge", 401).unwrap(), memory.get("huge", 401)), (None, None));
-        file.put(&record("f", 10, 200), 402).unwrap();
+        for store in [&mut file as &mut dyn Store, &mut memory] {
+            store.put(record("huge", 4_000, 200), 401).unwrap();
+            assert_eq!(store.get("huge", 401).unwrap(), None);
+        }
+        file.put(record("f", 10, 200), 402).unwrap();
         drop(file);
         // A restart.
         let mut file = File::open(&path, 3_000).unwrap();
         assert_eq!(file.get("f", 403).unwrap().map(|value| value.len()), Some(10));
         assert_eq!(file.bytes, 210);
-        file.remove("f").unwrap();
+        file.delete("f").unwrap();
         assert_eq!((file.get("f", 403).unwrap(), file.bytes), (None, 0));
         std::fs::remove_dir_all(&home).unwrap();
     }

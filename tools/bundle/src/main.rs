@@ -1,25 +1,53 @@
-//! `bundle INPUT.wasm OUT_DIR [--names]`: what the `wasm-bindgen` command does for a Worker, without the price of building
-//! that command. `scripts/build.mjs` uses an installed `wasm-bindgen` of the right version instead, where there is one.
+//! What `scripts/build.mjs` needs beside cargo and esbuild.
+//!
+//! - `bundle INPUT.wasm OUT_DIR [--names]`: what the `wasm-bindgen` command does for a Worker, without the price of building
+//!   that command. `scripts/build.mjs` uses an installed `wasm-bindgen` of the right version instead, where there is one.
+//! - `bundle --shake MODULE.wasm SCRIPT.js`: removes from a module what the script never asks it for. The crate `worker`
+//!   exports classes for all that a Worker may do, and what is exported counts as used.
+use std::collections::HashSet;
+use std::error::Error;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use walrus::Module;
 use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    let (Some(input), Some(out)) = (arguments.next(), arguments.next()) else {
-        eprintln!("usage: bundle INPUT.wasm OUT_DIR [--names]");
-        return ExitCode::from(2);
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let done = match arguments.as_slice() {
+        [flag, module, script] if flag == "--shake" => shake(module, script),
+        [input, out, flags @ ..] if flags.iter().all(|flag| flag == "--names") => {
+            generate(input, out, !flags.is_empty())
+        }
+        _ => Err("usage: bundle INPUT.wasm OUT_DIR [--names], or bundle --shake MODULE.wasm SCRIPT.js".into()),
     };
-    let names = arguments.any(|argument| argument == "--names");
+    if let Err(error) = done {
+        eprintln!("bundle: {error:?}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn generate(input: &OsString, out: &OsString, names: bool) -> Result<(), Box<dyn Error>> {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(input).out_name("index").typescript(false).remove_name_section(!names);
     // After a panic the instance is thrown away and the next request gets a fresh one; see src/hosts/cloudflare.js.
     bindgen.reset_state_function(true).force_enable_abort_handler(true);
-    match bindgen.module(true).and_then(|bindgen| bindgen.generate(out)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bundle: {error:?}");
-            ExitCode::FAILURE
-        }
+    bindgen.module(true)?.generate(out)?;
+    Ok(())
+}
+
+fn shake(path: &OsString, script: &OsString) -> Result<(), Box<dyn Error>> {
+    let script = std::fs::read_to_string(script)?;
+    let words: HashSet<&str> = script.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '$')).collect();
+    let mut module = Module::from_file(path)?;
+    let unused: Vec<_> =
+        module.exports.iter().filter(|export| !words.contains(&*export.name)).map(|export| export.id()).collect();
+    for export in unused {
+        module.exports.delete(export);
     }
+    walrus::passes::gc::run(&mut module);
+    module.producers.clear();
+    module.emit_wasm_file(path)?;
+    Ok(())
 }
