@@ -72,6 +72,7 @@ pub use setting::{Places, Setting};
 pub use stream::{Annotation, Event, Open, Start, check, collect};
 pub use text::{Body, Json, MAX_DEPTH, Text, is_too_deep};
 pub use tool::{
-    Ability, Custom, Function, Grammar, Hosted, Location, Schema, SchemaLanguage, Tool, ToolChoice, WebSearch,
+    Ability, Custom, Function, Grammar, Hosted, Location, McpServer, Schema, SchemaLanguage, Tool, ToolChoice,
+    WebSearch,
 };
 pub use trace::{CodeOutput, Trace};

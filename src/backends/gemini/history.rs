@@ -260,14 +260,9 @@ impl<'a> History<'a> {
         let place = media.meta.place;
         let is_native = media.meta.extensions.dialect() == Some(ID);
         match &media.source {
-            // Google fetches public addresses for its newer models only. A Gemini client may know better.
-            ir::MediaSource::Url(url) if media.meta.extensions.get(ID, NOTE_NATIVE).is_none() => {
-                let is_public = url.starts_with("https://") || url.starts_with("http://");
-                if !is_public || self.target.capabilities.media_urls != Some(true) {
-                    let what = format!("the model takes no address like {url}: send the file itself");
-                    cx.report(&codes::MEDIA_URL_UNSUPPORTED, place, "", what);
-                    return None;
-                }
+            ir::MediaSource::Url(_) if !is_url_taken(media, self.target) => {
+                cx.report_media_url(media);
+                return None;
             }
             ir::MediaSource::File { dialect, id } if *dialect != ID => {
                 cx.report(&codes::FILE_ID_NOT_PORTABLE, place, "", format!("only {dialect} knows the file {id}"));
@@ -408,6 +403,23 @@ fn split_signed<'t>(part: &ir::Part, written: &mut Part<'t>) -> Option<Part<'t>>
     let (before, end) = text.split_at_checked(at)?;
     written.text = Some(Cow::Owned(before.into()));
     Some(Part::of_text(ir::Text::from(end)))
+}
+
+/// Whether an address goes up as it is. Google fetches public ones for its newer models only, and films of YouTube for all; a
+/// Gemini client may know better.
+fn is_url_taken(media: &ir::Media, target: &Target) -> bool {
+    let ir::MediaSource::Url(url) = &media.source else { return true };
+    let is_film = || {
+        let host = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+        matches!(host, "youtube.com" | "www.youtube.com" | "m.youtube.com" | "youtu.be")
+    };
+    media.meta.extensions.get(ID, NOTE_NATIVE).is_some()
+        || media.is_on_web() && (target.capabilities.media_urls == Some(true) || is_film())
+}
+
+/// Whether the content is wanted in the place of an address.
+pub(super) fn wants_content(media: &ir::Media, target: &Target) -> bool {
+    !is_url_taken(media, target)
 }
 
 /// Whether Gemini takes pictures of this type; what is no picture is for it to judge.

@@ -107,6 +107,20 @@ pub(super) enum Body<'a> {
     File {
         file: File<'a>,
     },
+    DocumentUrl {
+        document_url: ImageUrl<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        document_name: Option<&'a str>,
+    },
+    FileUrl {
+        file_url: ImageUrl<'a>,
+    },
+    AudioUrl {
+        audio_url: ImageUrl<'a>,
+    },
+    VideoUrl {
+        video_url: ImageUrl<'a>,
+    },
     Thinking {
         thinking: [Chunk<'a>; 1],
     },

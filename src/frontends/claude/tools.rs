@@ -7,6 +7,7 @@ use super::request::keep;
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
 use crate::dialects::claude::{self, ID};
+use crate::dialects::mcp;
 use crate::error::Result;
 use crate::ir;
 use crate::json::{self, Integer, Str, wire};
@@ -115,6 +116,26 @@ fn web_search(cx: &Cx, raw: &RawValue) -> Result<ir::WebSearch> {
         max_uses: wire.max_uses.and_then(Integer::unsigned),
         context_size: None,
     })
+}
+
+/// The servers that tools of `request` offer. The field itself goes back to Claude as it came; elsewhere they say all that it does,
+/// unless one of the servers is offered by none, as an older beta has it.
+pub(super) fn mcp_servers(cx: &mut Cx, raw: &RawValue, request: &mut ir::Request) {
+    let json = cx.json(raw);
+    let servers = json.value();
+    let mut offered = 0;
+    for tool in &mut request.tools {
+        if let ir::Tool::Hosted(tool) = tool
+            && tool.kind == "mcp_toolset"
+            && let Some(server) = mcp::of_claude(&servers, &tool.value.value())
+        {
+            tool.ability = ir::Ability::Mcp(vec![server]);
+            offered += 1;
+        }
+    }
+    let is_said = servers.as_array().is_some_and(|servers| servers.len() == offered);
+    let loss = if is_said { &codes::WIRE_FORM } else { &codes::BUILTIN_TOOL_UNSUPPORTED };
+    cx.keep(ID, "mcp_servers", json, loss, &mut request.extensions);
 }
 
 /// The choice among the tools of `request`, which are lowered already.

@@ -10,6 +10,7 @@ use crate::dialects::gemini::{
     ID, MODE_NUMBERS, NOTE_ENTRY, NOTE_ID, NOTE_LABELS, NOTE_LAST, NOTE_LEVEL, NOTE_MODE, NOTE_RESPONSE, NOTE_SCHEMA,
     as_response_object, spelling,
 };
+use crate::dialects::mcp;
 use crate::envelope;
 use crate::error::Result;
 use crate::frontends::{Operation, Route};
@@ -492,6 +493,10 @@ fn tool(cx: &mut Cx, tool: Tool<'_>, entry: Option<usize>, out: &mut Vec<ir::Too
             }
             "urlContext" => (ir::Ability::UrlContext, &codes::BUILTIN_TOOL_UNSUPPORTED),
             "codeExecution" => (ir::Ability::CodeExecution, &codes::BUILTIN_TOOL_UNSUPPORTED),
+            "mcpServers" => {
+                let servers = mcp::of_gemini(&cx.json(raw).value());
+                (servers.map_or(ir::Ability::Other, ir::Ability::Mcp), &codes::BUILTIN_TOOL_UNSUPPORTED)
+            }
             _ => (ir::Ability::Other, &codes::BUILTIN_TOOL_UNSUPPORTED),
         };
         let mut meta = ir::Meta::at(cx.named_place(kind.clone()));

@@ -6,8 +6,8 @@ use super::message::{self, Message};
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
 use crate::dialects::openai_chat_completions::{
-    CHOICE_FORM, EFFORT_FORM, FIELD_FORM, FORMAT_FORM, FUNCTIONS, ID, LEGACY_CHOICE, LIMIT_FORM, SEED_FORM, STOP_FORM,
-    STREAM_FORM, TOP_K_FORM, TOP_LOGPROBS_FORM, USER_FORM, WITHOUT_TOOLS, note,
+    CHOICE_FORM, EFFORT_FORM, FIELD_FORM, FORMAT_FORM, FUNCTIONS, ID, LEGACY_CHOICE, LIMIT_FORM, MEANT, SEED_FORM,
+    STOP_FORM, STREAM_FORM, TOP_K_FORM, TOP_LOGPROBS_FORM, USER_FORM, WITHOUT_TOOLS, note,
 };
 use crate::dialects::{effort, openai_chat_completions};
 use crate::error::Result;
@@ -502,6 +502,9 @@ fn function(cx: &Cx, declared: &Function<'_>, mut meta: ir::Meta, key: &str) -> 
     if key == "name" {
         cx.keep_unknown(ID, unknown, &mut meta.extensions);
     }
+    if *strict == Some(true) {
+        note(MEANT, ir::Json::of(&true), &mut meta.extensions);
+    }
     Ok(ir::Function {
         name: cx.text(cx.required(name.as_ref(), key)?),
         namespace: None,
@@ -578,6 +581,9 @@ fn tool_choice(cx: &mut Cx, document: &Document<'_>, out: &mut ir::Extensions) -
         StrOr::Other(choice) => {
             if choice.name.is_some() && key == "tool_choice" {
                 note(CHOICE_FORM, value.clone(), out);
+            }
+            if choice.allowed_tools.is_some() {
+                note(MEANT, ir::Json::of(&true), out);
             }
             named_choice(cx, &choice).unwrap_or_else(opaque)
         }

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use super::DIALECT;
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
+use crate::dialects::mcp;
 use crate::dialects::openai_responses as words;
 use crate::error::Result;
 use crate::ir;
@@ -98,6 +99,11 @@ fn tool(cx: &mut Cx, raw: &RawValue, out: &mut Vec<ir::Tool>) -> Result<()> {
         }
         "code_interpreter" => {
             out.push(hosted(cx, kind, raw, ir::Ability::CodeExecution, &codes::BUILTIN_TOOL_UNSUPPORTED))
+        }
+        "mcp" => {
+            let server = mcp::of_openai(&cx.json(raw).value());
+            let ability = server.map_or(ir::Ability::Other, |server| ir::Ability::Mcp(vec![server]));
+            out.push(hosted(cx, kind, raw, ability, &codes::BUILTIN_TOOL_UNSUPPORTED));
         }
         // Tools that the provider would have loaded when they are searched for are all on offer elsewhere.
         "tool_search" if tag.execution.as_deref() != Some("client") => {
