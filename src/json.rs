@@ -352,7 +352,7 @@ macro_rules! wire {
                         let mut out = $name::default();
                         while let Some($crate::json::Key(key)) = map.next_key()? {
                             match &*key {
-                                $($($wire)|+ => out.$field = map.next_value()?,)*
+                                $($($wire)|+ => $crate::json::take(&mut map, &mut out.$field)?,)*
                                 _ => out.unknown.push(key.into(), map.next_value()?),
                             }
                         }
@@ -365,6 +365,16 @@ macro_rules! wire {
     )*};
 }
 pub(crate) use wire;
+
+/// Reads the value of a field. A function of its own for each type and not for each field, since a Worker has to be small.
+#[cfg_attr(target_family = "wasm", inline(never))]
+pub(crate) fn take<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
+    map: &mut A,
+    out: &mut T,
+) -> std::result::Result<(), A::Error> {
+    *out = map.next_value()?;
+    Ok(())
+}
 
 /// Reads `text`.
 ///

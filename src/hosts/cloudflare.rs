@@ -7,8 +7,6 @@
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{self, JsValue};
 use worker::{Env, console_error, console_log, console_warn, event, js_sys};
@@ -91,8 +89,7 @@ fn start() {
         tracing::Level::WARN => console_warn!("{line}"),
         _ => console_log!("{line}"),
     };
-    // A second start in one isolate, after a panic, finds the subscriber set.
-    let _ = tracing_subscriber::registry().with(JsonLines { level: tracing::Level::INFO, write }).try_init();
+    JsonLines { level: tracing::Level::INFO, write }.listen();
 }
 
 fn gateway(env: &Env) -> Rc<Gateway> {
