@@ -19,6 +19,8 @@
 //!   adaptive thinking, effort, tool use), model overview for limits of tokens, structured outputs.
 //! - Gemini: `thinkingConfig` by model and thought signatures (ai.google.dev and Google Cloud: thinking, thought signatures,
 //!   function calling).
+//!   Addresses that Google fetches itself: Google's announcement of January 2026 and ai.google.dev's page on the input of files, which
+//!   name a preview of 3 in their examples, and later ones are taken to be like it. That 2.5 takes them too is not recorded; whoever knows says so by `mediaUrls`.
 //! - OpenAI: the API reference's `reasoning_effort`, which says what GPT-5, GPT-5.1 and the pro models take; the guides on
 //!   reasoning and prompt caching; the effort that recorded answers name where none was asked for; the error that Chat Completions answers to tools with an effort since GPT-5.4.
 
@@ -70,7 +72,7 @@ pub struct Capabilities {
     pub media_in_results: Option<bool>,
     /// Whether single pictures can be looked at more closely than others (Gemini's `mediaResolution`).
     pub media_resolution: Option<bool>,
-    /// Whether its provider fetches pictures and files from public addresses (Gemini).
+    /// Whether its provider fetches pictures and files from public addresses (Gemini); where it does not, the gateway may.
     pub media_urls: Option<bool>,
 
     /// Whether it goes on from a begun answer.

@@ -5,7 +5,8 @@ use serde_json::value::RawValue;
 use crate::diagnostics::{Code, Diagnostic, codes};
 use crate::error::{Error, Result};
 use crate::ir::{
-    AROUND, Body, Citation, DialectHeader, Extensions, Json, Opaque, Place, Places, Session, Setting, Text, field_path,
+    AROUND, Body, Citation, DialectHeader, Extensions, Json, Media, Opaque, Place, Places, Session, Setting, Text,
+    field_path,
 };
 use crate::json::{Str, Unknown};
 
@@ -383,6 +384,31 @@ impl Cx {
         self.report(part.loss, part.meta.place, "", format!("{} of {} {what} for {dialect}", part.kind, part.dialect));
     }
 
+    /// Reports that OpenAI would refuse the schema of a strict tool, which is therefore sent as one that is not.
+    pub fn report_loose(&mut self, place: Place) {
+        let what = "OpenAI is strict only with schemas whose objects need all of their properties and take no others";
+        self.report_at(&codes::STRICT_NOT_ENFORCED, place, Setting::Strict, what);
+    }
+
+    /// Reports that an upstream keeps to the schema of the answer in any case.
+    pub fn report_enforced(&mut self, strict: Option<bool>) {
+        if strict == Some(false) {
+            let what = "the upstream keeps to the schema in any case";
+            self.report_setting(&codes::STRICT_ENFORCED, Setting::Format, what);
+        }
+    }
+
+    /// Reports that an upstream takes media by their content alone, and these stand at an address. One of the web would have been
+    /// fetched by now, if the configuration let it.
+    pub fn report_media_url(&mut self, media: &Media) {
+        let what = if media.is_on_web() {
+            "the upstream takes no address here: send the file itself, or let the gateway fetch it (`fetchMedia` in its configuration)"
+        } else {
+            "the upstream takes no address like this one: send the file itself"
+        };
+        self.report(&codes::MEDIA_URL_UNSUPPORTED, media.meta.place, "", what);
+    }
+
     /// Reports headers that belong to another dialect than the upstream's: they are not sent.
     pub fn report_headers(&mut self, headers: &[DialectHeader], dialect: &str) {
         for header in headers.iter().filter(|header| header.dialect != dialect) {
@@ -451,6 +477,13 @@ impl Cx {
         Error::invalid(path, message)
     }
 
+    /// The client's document cannot be served for what stands at `place`.
+    #[must_use]
+    pub fn invalid_at(&mut self, place: Place, message: impl Into<String>) -> Error {
+        let path = self.path(place);
+        Error::invalid(self.spelled(path), message)
+    }
+
     /// The value of the field `key` of where we are.
     ///
     /// # Errors
@@ -465,7 +498,7 @@ impl Cx {
     /// It is not what `T` wants; the error names the place.
     pub fn read<'a, T: serde::Deserialize<'a>>(&mut self, key: &'static str, raw: &'a RawValue) -> Result<T> {
         self.at(key, |cx| {
-            crate::json::read(raw.get()).map_err(|mut error| {
+            crate::json::part(&cx.body, raw.get()).map_err(|mut error| {
                 let mut path = cx.path(cx.here);
                 if let Some(inner) = error.place.take() {
                     push_key(&inner, &mut path);
@@ -474,6 +507,21 @@ impl Cx {
                 error
             })
         })
+    }
+
+    /// The same for what stands where we are.
+    ///
+    /// # Errors
+    /// It is not what `T` wants; the error names the place.
+    pub fn read_here<'a, T: serde::Deserialize<'a>>(&self, raw: &'a RawValue) -> Result<T> {
+        crate::json::part(&self.body, raw.get())
+            .map_err(|error| self.invalid(error.place.as_deref().unwrap_or_default(), &error.message))
+    }
+
+    /// The type of the object `raw`, if it can be told without reading all of it.
+    #[must_use]
+    pub fn kind<'a>(&self, raw: &'a RawValue) -> Option<Str<'a>> {
+        crate::json::kind(&self.body, raw)
     }
 
     /// The place of the field `name` of where we are, for a name that is not known before.

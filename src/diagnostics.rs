@@ -133,7 +133,8 @@ codes! {
     N_UNSUPPORTED "n-unsupported" Deny "More than one candidate can be asked for in the same dialect only.";
     LOGPROBS_UNSUPPORTED "logprobs-unsupported" Warn "The upstream gives no log probabilities.";
     MODALITY_UNSUPPORTED "modality-unsupported" Deny "The upstream cannot take or make this kind of media.";
-    MEDIA_URL_UNSUPPORTED "media-url-unsupported" Deny "The upstream takes this kind of media inline only, not by its address.";
+    MEDIA_URL_UNSUPPORTED "media-url-unsupported" Deny "The upstream takes this kind of media inline only, not by its address; the gateway can fetch it (`fetchMedia` in the configuration).";
+    MEDIA_FETCH_EMULATED "media-fetch-emulated" Note "The upstream takes this kind of media inline only; the gateway fetched it (`fetchMedia` in the configuration).";
     FILE_ID_NOT_PORTABLE "file-id-not-portable" Deny "An id that only another provider knows.";
     TOOL_RESULT_MEDIA_MOVED "tool-result-media-moved" Warn "A picture or file of a tool's result was moved behind it, into the user's turn.";
     TOOL_ERROR_FLAG_TEXTUAL "tool-error-flag-textual" Note "That a tool failed is said in words.";
@@ -147,6 +148,7 @@ codes! {
     TOOL_SCHEMA_REWRITTEN "tool-schema-rewritten" Warn "Keywords of a schema were removed, or moved into its description.";
     TOOL_OPTION_LOST "tool-option-lost" Note "An option of a tool that only the client's dialect has.";
     STRICT_NOT_ENFORCED "strict-not-enforced" Warn "The upstream does not promise to keep to the schema.";
+    STRICT_ENFORCED "strict-enforced" Note "The upstream keeps to the schema of the answer, though it was asked not to.";
     TOOL_CHOICE_WEAKENED "tool-choice-weakened" Warn "The upstream cannot be made to call this tool, or only these.";
     PARALLEL_CONTROL_LOST "parallel-control-lost" Warn "The upstream cannot be kept from calling several tools at once.";
     CUSTOM_TOOL_AS_FUNCTION "custom-tool-as-function" Warn "A free-form tool became a function with one text; its grammar is not enforced.";
@@ -155,6 +157,7 @@ codes! {
     BUILTIN_TOOL_LEFT_OUT "builtin-tool-left-out" Warn "The upstream has no such hosted tool; the client's own tools, which stood beside it, are left.";
     BUILTIN_TOOL_AS_FUNCTION "builtin-tool-as-function" Note "A tool of the client's dialect that the client runs itself became a function; calls of it come back in its own form.";
     BUILTIN_TOOL_OPTIONS_LOST "builtin-tool-options-lost" Warn "An option of a hosted tool has no counterpart.";
+    MCP_LIMIT_UNSUPPORTED "mcp-limit-unsupported" Deny "The upstream cannot be told to ask before it calls tools of an MCP server, to offer only some of them, or to send headers.";
     INSTRUCTION_MOVED "instruction-moved" Warn "Operator's words in mid-conversation were moved, or became the user's.";
     ROLE_DISTINCTION_LOST "role-distinction-lost" Note "System and developer, or a participant's name, are not told apart.";
     TURN_INSERTED "turn-inserted" Warn "The upstream wants the user to speak first and last; a turn of the user's was put there.";

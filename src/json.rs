@@ -98,6 +98,12 @@ impl<'a> From<&'a str> for Str<'a> {
     }
 }
 
+impl<'a> From<Cow<'a, str>> for Str<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        Self(Form::Text(text))
+    }
+}
+
 impl From<String> for Str<'_> {
     fn from(text: String) -> Self {
         Self(Form::Text(Cow::Owned(text)))
@@ -166,6 +172,32 @@ impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
             }
         }
         deserializer.deserialize_newtype_struct(LITERAL, StrVisitor)
+    }
+}
+
+/// The name of a field.
+#[derive(Debug)]
+pub(crate) struct Key<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(text.to_owned())))
+            }
+            fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(text)))
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
     }
 }
 
@@ -318,10 +350,10 @@ macro_rules! wire {
                     }
                     fn visit_map<A: ::serde::de::MapAccess<'de>>(self, mut map: A) -> ::std::result::Result<Self::Value, A::Error> {
                         let mut out = $name::default();
-                        while let Some(key) = map.next_key::<$crate::json::Str<$life>>()? {
+                        while let Some($crate::json::Key(key)) = map.next_key()? {
                             match &*key {
-                                $($($wire)|+ => out.$field = map.next_value()?,)*
-                                _ => out.unknown.push(key, map.next_value()?),
+                                $($($wire)|+ => $crate::json::take(&mut map, &mut out.$field)?,)*
+                                _ => out.unknown.push(key.into(), map.next_value()?),
                             }
                         }
                         Ok(out)
@@ -334,12 +366,61 @@ macro_rules! wire {
 }
 pub(crate) use wire;
 
+/// Reads the value of a field. A function of its own for each type and not for each field, since a Worker has to be small.
+#[cfg_attr(target_family = "wasm", inline(never))]
+pub(crate) fn take<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
+    map: &mut A,
+    out: &mut T,
+) -> std::result::Result<(), A::Error> {
+    *out = map.next_value()?;
+    Ok(())
+}
+
 /// Reads `text`.
 ///
 /// # Errors
 /// It is no JSON, nested deeper than [`MAX_DEPTH`], or not what `T` wants: then the error names the path of the field.
 pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
-    let mut reader = Reader::new(text);
+    finish(text, Reader::new(text))
+}
+
+/// Reads a whole document, whose parts are read faster then.
+///
+/// # Errors
+/// As [`read`]. What is no JSON is told before what is not wanted.
+pub fn document<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T> {
+    survey(body)?;
+    part(body, body.as_str())
+}
+
+/// Looks through a whole document once: where its long values end is known then.
+///
+/// # Errors
+/// It is no JSON, or nested deeper than [`MAX_DEPTH`].
+fn survey(body: &Body) -> Result<()> {
+    if body.landmarks().is_none() {
+        let text = body.as_str();
+        body.note(Reader::survey(text).map_err(|fault| explain(text, &fault))?);
+    }
+    Ok(())
+}
+
+/// Reads `text`, which is raw JSON of `body`, or of something else.
+///
+/// # Errors
+/// As [`read`].
+pub fn part<'a, T: Deserialize<'a>>(body: &Body, text: &'a str) -> Result<T> {
+    finish(text, reader(body, text))
+}
+
+fn reader<'a, 'k>(body: &'k Body, text: &'a str) -> Reader<'a, 'k> {
+    match (body.landmarks(), body.position(text)) {
+        (Some(landmarks), Some(start)) => Reader::of_part(text, landmarks, start),
+        _ => Reader::new(text),
+    }
+}
+
+fn finish<'a, T: Deserialize<'a>>(text: &'a str, mut reader: Reader<'a, '_>) -> Result<T> {
     let value = T::deserialize(&mut reader).map_err(|fault| explain(text, &fault))?;
     reader.end().map_err(|fault| explain(text, &fault))?;
     Ok(value)
@@ -409,8 +490,8 @@ pub fn has<'s>(text: &str, way: impl Iterator<Item = &'s str>) -> bool {
 /// The first field `type` of an object, if it is a string. What stands behind it is not read: raw text was read as a whole before,
 /// and a prompt that has to be passed over just to see what it is costs as much as reading it.
 #[must_use]
-pub fn kind(raw: &RawValue) -> Option<Str<'_>> {
-    Reader::new(raw.get()).field("type").map(Str::of_literal)
+pub fn kind<'a>(body: &Body, raw: &'a RawValue) -> Option<Str<'a>> {
+    reader(body, raw.get()).field("type").map(Str::of_literal)
 }
 
 /// Whether `text` is one JSON value; reads nothing of it.

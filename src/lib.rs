@@ -11,7 +11,7 @@
 //! 4. [`dialects`]: words that both sides of a dialect share. [`conversation`], [`json`], [`sse`]: their tools.
 //! 5. [`capabilities`]: what each model takes, as data that the backends ask.
 //! 6. [`error`] refuses, [`diagnostics`] reports what was lost, [`context`] knows where in the client's document we are.
-//! 7. [`config`], [`auth`], [`catalog`]: providers, gateway keys, model lists. [`conversations`]: what is kept of them.
+//! 7. [`fetch`]: what may be fetched of what clients name, for upstreams that want content. [`config`], [`auth`], [`catalog`]: providers, gateway keys, model lists. [`conversations`]: what is kept of them.
 //!    [`hosts`]: the Worker and the native
 //!    server, the only places that know a socket or a clock.
 
@@ -27,6 +27,7 @@ pub mod diagnostics;
 pub mod dialects;
 pub mod envelope;
 pub mod error;
+pub mod fetch;
 pub mod frontends;
 pub mod hosts;
 pub mod http;

@@ -12,8 +12,6 @@ use any_api::pipeline::{self, DumpKind, Gateway, Step};
 use any_api::quirks::Quirks;
 use any_api::{backends, diagnostics, frontends, ir};
 use clap::{Parser, Subcommand};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 /// An LLM API gateway: every client protocol reaches every upstream.
 #[derive(Parser)]
@@ -157,7 +155,7 @@ fn serve(listen: SocketAddr, config: Option<&Path>, verbose: bool) -> Outcome {
         // In one piece, so that the lines of several threads do not mix.
         let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
     };
-    tracing_subscriber::registry().with(JsonLines { level, write }).init();
+    JsonLines { level, write }.listen();
     let gateway = gateway(config)?;
     for problem in gateway.problems() {
         tracing::warn!(place = problem.place, message = problem.message, "configuration");

@@ -34,6 +34,7 @@ use crate::conversations::{self, Caller, Keep, Turn};
 use crate::diagnostics::{Diagnostic, Level, Levels, codes};
 use crate::dialects;
 use crate::error::{Error, Kind, Result};
+use crate::fetch::{self, Fetches};
 use crate::frontends::{self, Asked, Frontend, Lowered, Operation, Route};
 use crate::http;
 use crate::ir;
@@ -205,12 +206,15 @@ impl Gateway {
         let memory = memory.map(|store| Memory { store, caller, token: conversations::token(moment.seed) });
         let waiting = kept::Waiting::new(body, memory.as_ref().map(|memory| &memory.caller));
         let work = Work::Waiting(Box::new(Reading { waiting, seen, now: moment.now, ids }));
-        Plan { frontend, backend, route, resolved, levels, dump, request_id, memory, keep: None, work }.advance()
+        let fetching = config.fetch_media.clone();
+        Plan { frontend, backend, route, resolved, levels, dump, request_id, fetching, memory, keep: None, work }
+            .advance()
     }
 
     /// The upstream that a body names.
-    fn find(&self, route: &Route, body: Vec<u8>) -> Result<(Resolved, relay::Seen, String)> {
+    fn find(&self, route: &Route, body: Vec<u8>) -> Result<(Resolved, relay::Seen, ir::Body)> {
         let body = String::from_utf8(body).map_err(|_| Error::invalid("", "the body is not UTF-8"))?;
+        let body = ir::Body::new(body);
         let seen = relay::peek(&body, route)?;
         let resolved = self.config()?.resolve(&seen.model)?;
         Ok((resolved, seen, body))
@@ -247,6 +251,8 @@ pub struct Plan {
     levels: Levels,
     dump: Option<DumpKind>,
     request_id: ir::Text,
+    /// What may be fetched of what the client names; `None` fetches nothing.
+    fetching: Option<fetch::Rules>,
     /// `None` where nothing is kept, or the client's dialect has no word for it.
     memory: Option<Memory>,
     /// What it takes to keep the turn.
@@ -323,8 +329,8 @@ impl Plan {
         };
         let work = Work::Translate { cx: Box::new(cx), lowered: Box::new(lowered), takes_relay: false };
         let (levels, request_id) = (Levels::default(), ir::Text::constant("req_offline"));
-        let (memory, keep) = (None, None);
-        Ok(Self { frontend, backend, route, resolved, levels, dump, request_id, memory, keep, work })
+        let (fetching, memory, keep) = (None, None, None);
+        Ok(Self { frontend, backend, route, resolved, levels, dump, request_id, fetching, memory, keep, work })
     }
 
     /// Whether the upstream keeps what it answers, and knows it by the ids that the client has.
@@ -349,6 +355,50 @@ impl Plan {
             reading.waiting.meet(found.and_then(Turn::read));
         }
         self.advance()
+    }
+
+    /// What a host has to fetch from the web, and hand to [`Plan::fetched`], before the plan is raised: media of which the
+    /// upstream wants the content. Asked when [`Plan::need`] needs nothing any more.
+    #[must_use]
+    pub fn fetches(&self) -> Option<Fetches> {
+        let (Work::Translate { lowered, .. }, Some(rules)) = (&self.work, &self.fetching) else { return None };
+        let target = self.resolved.targets.first()?;
+        let wanted: Vec<&ir::Media> = lowered
+            .request
+            .media()
+            .filter(|media| media.is_on_web() && self.backend.wants_content(media, target))
+            .collect();
+        (!wanted.is_empty()).then(|| Fetches::new(rules.clone(), &wanted))
+    }
+
+    /// Takes what was fetched, and puts it where the client named it.
+    ///
+    /// # Errors
+    /// The answer that refuses the request: something could not be fetched.
+    pub fn fetched(mut self, fetches: &Fetches) -> Result<Self, http::Response> {
+        let Work::Translate { cx, lowered, .. } = &mut self.work else { return Ok(self) };
+        let (backend, target) = (self.backend, self.resolved.targets.first());
+        let wanted = |media: &ir::Media| target.is_some_and(|target| backend.wants_content(media, target));
+        for media in lowered.request.media_mut() {
+            match fetches.found(media).filter(|_| wanted(media)) {
+                None => {}
+                Some(Ok(file)) => {
+                    let what = format!("{} of {} bytes was fetched", file.mime, file.data.len() / 4 * 3);
+                    cx.report(&codes::MEDIA_FETCH_EMULATED, media.meta.place, "", what);
+                    media.mime = Some(file.mime.as_str().into());
+                    media.source = ir::MediaSource::Inline(file.data.clone());
+                }
+                Some(Err(cause)) => {
+                    let words = format!("the file at this address was not fetched: {}", cause.words());
+                    let mut error = cx.invalid_at(media.meta.place, words).with_code("media_fetch_failed");
+                    if *cause == fetch::Cause::NoRoom {
+                        error.kind = Kind::Overloaded;
+                    }
+                    return Err(refuse(self.frontend, &error, &self.request_id));
+                }
+            }
+        }
+        Ok(self)
     }
 
     /// Reads the request once nothing has to be fetched any more.
@@ -390,6 +440,7 @@ impl Plan {
         }
         Ok((Work::Translate { cx: Box::new(cx), lowered: Box::new(lowered), takes_relay }, keep))
     }
+
     /// How many targets it can be raised for.
     #[must_use]
     pub fn targets(&self) -> usize {

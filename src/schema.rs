@@ -44,6 +44,27 @@ fn has_capital_type(value: &Value, depth: usize) -> bool {
     depth < MAX_DEPTH && subschemas(schema).into_iter().any(|inner| has_capital_type(inner, depth + 1))
 }
 
+/// Whether a schema is of the subset that OpenAI wants of a strict one: each object says all of its properties, needs them all, and
+/// takes no others.
+#[must_use]
+pub fn is_strict(schema: &Schema) -> bool {
+    is_strict_value(&json_schema(schema).value(), 0)
+}
+
+fn is_strict_value(value: &Value, depth: usize) -> bool {
+    let Value::Object(schema) = value else { return true };
+    if schema.get("type").is_some_and(|kind| kind == "object") || schema.contains_key("properties") {
+        let needed = schema.get("required").and_then(Value::as_array);
+        let is_needed = |name: &String| needed.is_some_and(|names| names.iter().any(|other| other == name));
+        let all = schema.get("properties").and_then(Value::as_object);
+        let is_closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
+        if !is_closed || !all.is_none_or(|all| all.keys().all(is_needed)) {
+            return false;
+        }
+    }
+    depth >= MAX_DEPTH || subschemas(schema).into_iter().all(|inner| is_strict_value(inner, depth + 1))
+}
+
 /// The schemas right inside a schema of OpenAPI's subset.
 fn subschemas(schema: &Map<String, Value>) -> Vec<&Value> {
     let mut out = Vec::new();

@@ -17,6 +17,18 @@ pub struct Frame {
     pub data: String,
 }
 
+impl Frame {
+    /// Makes room for the next one. It lies in the same place, unless that is large.
+    fn clear(&mut self) {
+        const KEPT: usize = 64 << 10;
+        if self.data.capacity() > KEPT {
+            self.data = String::new();
+        }
+        self.data.clear();
+        self.event.clear();
+    }
+}
+
 /// Cuts bytes into events. Takes any chunking (also inside a character), CR, LF and CRLF, comments, a byte order mark,
 /// and lines without a blank behind the colon.
 #[derive(Clone, Debug, Default)]
@@ -33,10 +45,10 @@ pub struct Parser {
 }
 
 /// What a [`Parser`] found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
     /// An event.
-    Frame(Frame),
+    Frame(&'a Frame),
     /// A comment, which upstreams send to keep a connection alive.
     Comment,
     /// An event beyond all measure; nothing more will be found.
@@ -45,7 +57,7 @@ pub enum Found {
 
 impl Parser {
     /// Takes a chunk and gives each thing it completes to `found`, in order.
-    pub fn push(&mut self, chunk: &[u8], mut found: impl FnMut(Found)) {
+    pub fn push(&mut self, chunk: &[u8], mut found: impl FnMut(Found<'_>)) {
         if self.bytes > MAX_EVENT_BYTES {
             return;
         }
@@ -78,7 +90,7 @@ impl Parser {
     }
 
     /// The stream has ended: an event whose blank line never came counts, as some upstreams leave the last one out.
-    pub fn finish(&mut self, mut found: impl FnMut(Found)) {
+    pub fn finish(&mut self, mut found: impl FnMut(Found<'_>)) {
         let line = std::mem::take(&mut self.line);
         if !line.is_empty() {
             self.take_line(&line, &mut found);
@@ -86,21 +98,21 @@ impl Parser {
         self.take_line(b"", &mut found);
     }
 
-    fn take_line(&mut self, line: &[u8], found: &mut impl FnMut(Found)) {
+    fn take_line(&mut self, line: &[u8], found: &mut impl FnMut(Found<'_>)) {
         let line = if std::mem::replace(&mut self.begun, true) {
             line
         } else {
             line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)
         };
         if line.is_empty() {
-            let frame = std::mem::take(&mut self.frame);
             self.bytes = 0;
             if std::mem::take(&mut self.has_data) {
                 self.has_comment = false;
-                found(Found::Frame(frame));
+                found(Found::Frame(&self.frame));
             } else if std::mem::take(&mut self.has_comment) {
                 found(Found::Comment);
             }
+            self.frame.clear();
             return;
         }
         self.bytes += line.len();
@@ -123,7 +135,10 @@ impl Parser {
                 }
                 self.frame.data.push_str(&value);
             }
-            b"event" => self.frame.event = value.into_owned(),
+            b"event" => {
+                self.frame.event.clear();
+                self.frame.event.push_str(&value);
+            }
             _ => {}
         }
     }

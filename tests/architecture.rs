@@ -21,6 +21,7 @@ const ROOMS: &[Room] = &[
     ("schema", &["ir"], "schemas in two languages"),
     ("tokens", &["ir"], "an estimate of a prompt"),
     ("capabilities", &["ir"], "what models take: a table that asks nobody"),
+    ("fetch", &["dialects", "http", "ir"], "what may be fetched; of dialects it knows the types of media"),
     ("conversation", &["context", "diagnostics", "ir"], "the history as strict upstreams want it"),
     (
         "conversations",
@@ -73,7 +74,7 @@ const ROOMS: &[Room] = &[
     ),
     (
         "config",
-        &["backends", "capabilities", "diagnostics", "dialects", "error", "ir", "json", "quirks", "secret"],
+        &["backends", "capabilities", "diagnostics", "dialects", "error", "fetch", "ir", "json", "quirks", "secret"],
         "which upstreams there are; of the backends it knows the table and what a target is",
     ),
     (
@@ -95,6 +96,7 @@ const ROOMS: &[Room] = &[
             "dialects",
             "envelope",
             "error",
+            "fetch",
             "frontends",
             "http",
             "ir",
@@ -107,7 +109,7 @@ const ROOMS: &[Room] = &[
     ),
     (
         "hosts",
-        &["config", "conversations", "error", "http", "pipeline"],
+        &["config", "conversations", "error", "fetch", "http", "pipeline"],
         "the world outside; hands everything to the pipeline",
     ),
     (

@@ -76,6 +76,18 @@ fn requests_have_no_other_leaves(request: ir::Request) {
                         max_uses: _,
                         context_size: _,
                     }) => if let Some(ir::Location { city: _, region: _, country: _, timezone: _ }) = location {},
+                    ir::Ability::Mcp(servers) => {
+                        for ir::McpServer {
+                            name: _,
+                            url: _,
+                            token: _,
+                            headers: _,
+                            allowed: _,
+                            approval: _,
+                            unsaid: _,
+                        } in servers
+                        {}
+                    }
                     ir::Ability::UrlContext | ir::Ability::CodeExecution | ir::Ability::Other => {}
                 }
             }
@@ -620,6 +632,25 @@ fn tool_leaves(base: &ir::Request, out: &mut Leaves<ir::Request>) {
     out.number("web search.max_uses", &searching, |request| {
         let search = ir::WebSearch { max_uses: Some(NUMBER), ..ir::WebSearch::default() };
         request.tools = hosted(ir::Ability::WebSearch(search), ir::Json::EMPTY_OBJECT);
+    });
+    let server = || ir::McpServer { name: "docs".into(), url: "https://m.example".into(), ..ir::McpServer::default() };
+    let served = |server: ir::McpServer| hosted(ir::Ability::Mcp(vec![server]), ir::Json::EMPTY_OBJECT);
+    out.word("hosted mcp", base, |request| request.tools = served(server()));
+    let mut served_base = base.clone();
+    served_base.tools = served(server());
+    let servers = [
+        ("name", ir::McpServer { name: canary(), ..server() }),
+        ("url", ir::McpServer { url: canary(), ..server() }),
+        ("token", ir::McpServer { token: Some(canary()), ..server() }),
+        ("headers", ir::McpServer { headers: vec![("x-canary".into(), canary())], ..server() }),
+        ("allowed", ir::McpServer { allowed: Some(vec![canary()]), ..server() }),
+        ("unsaid", ir::McpServer { unsaid: vec![canary()], ..server() }),
+    ];
+    for (name, server) in servers {
+        out.text(format!("mcp.{name}"), &served_base, |request| request.tools = served(server));
+    }
+    out.word("mcp.approval", &served_base, |request| {
+        request.tools = served(ir::McpServer { approval: true, ..server() })
     });
     let choices = [
         ("auto", ir::ToolChoice::Auto),

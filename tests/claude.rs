@@ -473,6 +473,21 @@ fn address_and_headers() {
     request.sampling.temperature = Some(0.5);
     assert_eq!(raise(&request).http.headers.get("anthropic-version"), Some("2023-06-01"));
 
+    // Servers of tools belong to a beta; whoever has none does not ask for it.
+    let server = ir::McpServer { name: "docs".into(), url: "https://docs.example".into(), ..ir::McpServer::default() };
+    let served = Tool::Hosted(ir::Hosted {
+        dialect: "openai-responses",
+        kind: "mcp".into(),
+        value: Json::EMPTY_OBJECT,
+        ability: Ability::Mcp(vec![server]),
+        loss: &codes::BUILTIN_TOOL_UNSUPPORTED,
+        meta: Meta::default(),
+    });
+    let request = ir::Request { tools: vec![served], ..hello() };
+    assert_eq!(raise_to(&request, &target).http.headers.get("anthropic-beta"), Some("b-2,c-3,mcp-client-2025-11-20"));
+    assert_eq!(raise(&request).http.headers.get("anthropic-beta"), Some("mcp-client-2025-11-20"));
+    assert_eq!(raise(&hello()).http.headers.get("anthropic-beta"), None);
+
     target.endpoints.messages_path = Some("/api/anthropic/messages".to_owned());
     assert_eq!(raise_to(&hello(), &target).http.url, "https://upstream.example/api/anthropic/messages");
 }
@@ -749,7 +764,7 @@ fn formats_of_answers() {
     assert_eq!(format["schema"]["properties"]["n"]["description"], "A number.\n\n{maximum: 9}");
     assert_eq!(format["schema"]["properties"]["m"]["additionalProperties"], false);
     assert!(format["schema"]["properties"]["o"].get("anyOf").is_some());
-    sent.only(&[&codes::STRUCTURED_OUTPUT_EMULATED]);
+    sent.only(&[&codes::STRUCTURED_OUTPUT_EMULATED, &codes::STRICT_ENFORCED]);
     // The older place of the same, for the client that used it.
     let document = json!({"model": "claude-up", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}],
         "output_format": {"type": "json_schema", "schema": {"type": "object", "properties": {}, "additionalProperties": false}}});

@@ -4,6 +4,7 @@
 use any_api::config::{Config, Problem, Store, Timeouts};
 use any_api::diagnostics::{Level, codes};
 use any_api::error::Kind;
+use any_api::fetch::Rules;
 use any_api::ir::{Delivery, Effort};
 
 const DIALECTS: &[&str] = &["openai-responses", "openai-chat-completions", "claude", "gemini", "echo"];
@@ -550,6 +551,29 @@ fn keys_of_later_versions_are_not_taken_in_silence() {
 }
 
 #[test]
+fn what_may_be_fetched_is_off_unless_it_is_said() {
+    let with = |fetch: &str| provider("").replacen('{', &format!("{{ fetchMedia: {fetch}, "), 1);
+    assert_eq!(read(&provider("")).fetch_media, None);
+    assert_eq!(read(&with("false")).fetch_media, None);
+    assert_eq!(read(&with("true")).fetch_media, Some(Rules::default()));
+    assert_eq!(read(&with("{}")).fetch_media, Some(Rules::default()));
+    let given = read(&with("{ maxBytes: 5, maxUrls: 2, timeoutMs: 3, allowHosts: ['Files.Example', '[::1]:9'] }"));
+    let allow_hosts = vec!["files.example".to_owned(), "[::1]:9".to_owned()];
+    assert_eq!(given.fetch_media, Some(Rules { max_bytes: 5, max_urls: 2, timeout_ms: 3, allow_hosts }));
+    for (fetch, message) in [
+        ("5", "fetchMedia: expected true, false or an object, found a number"),
+        ("{ maxByte: 5 }", "fetchMedia.maxByte: there is no such key; did you mean `maxBytes`?"),
+        ("{ timeoutMs: 0 }", "fetchMedia.timeoutMs: expected a whole number of at least 1, found another number"),
+        (
+            "{ allowHosts: ['https://a.example'] }",
+            "fetchMedia.allowHosts[0]: expected a host, perhaps with a port: `files.example`, `127.0.0.1:9000`",
+        ),
+    ] {
+        assert_eq!(problems(&with(fetch)), [message], "{fetch}");
+    }
+}
+
+#[test]
 fn how_conversations_are_kept_is_read() {
     let with = |store: &str| provider("").replacen('{', &format!("{{ store: {store}, "), 1);
     assert_eq!(read(&provider("")).store, None);
@@ -655,7 +679,7 @@ fn everything_wrong_is_told_at_once() {
     assert_eq!(
         told(&config.problems),
         [
-            "surprise: there is no such key; the keys are `version`, `providers`, `aliases`, `diagnostics`, `debug` and `store`",
+            "surprise: there is no such key; the keys are `version`, `providers`, `aliases`, `diagnostics`, `debug`, `store` and `fetchMedia`",
             "providers.bad.baseURL: must begin with `https://` or `http://`",
             "providers.bad.apiKey: expected a string, found a number",
             "providers.bad.models.a.upstreamModel: expected a string, found a number",

@@ -41,16 +41,17 @@ fn ids_are_of_128_bits_and_tell_whose_they_are() {
 
 #[test]
 fn what_a_request_wants_is_read_without_a_complaint() {
-    let wish = Wish::of(r#"{"model":"m","previous_response_id":"resp_1","store":false,"input":"hi"}"#);
+    let wish_of = |body: &str| Wish::of(&any_api::ir::Body::new(body.to_owned()));
+    let wish = wish_of(r#"{"model":"m","previous_response_id":"resp_1","store":false,"input":"hi"}"#);
     assert_eq!((wish.previous.as_deref(), wish.store), (Some("resp_1"), Some(false)));
     for wrong in ["", "{", "[]", r#"{"previous_response_id":5,"store":"no","input":{"id":"msg_any_1"}}"#] {
-        assert_eq!(Wish::of(wrong), Wish::default(), "{wrong}");
+        assert_eq!(wish_of(wrong), Wish::default(), "{wrong}");
     }
     let item = |id: &str| json!({ "type": "item_reference", "id": id });
     let ours = "msg_any_0000000000000000000000001_1";
     let body =
         json!({ "input": [item("msg_1"), item(ours), { "id": ours, "role": "user", "content": "x" }, { "id": ours }] });
-    assert_eq!(Wish::of(&body.to_string()).references, [ours, ours]);
+    assert_eq!(wish_of(&body.to_string()).references, [ours, ours]);
 }
 
 #[test]

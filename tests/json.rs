@@ -2,6 +2,7 @@
 //! written is written so again.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail so")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -25,6 +26,43 @@ fn agree(text: &str) {
     assert_eq!(raw.ok(), their_raw.ok(), "{text}");
     let skipped = json::read::<IgnoredAny>(text).is_ok();
     assert_eq!(skipped, serde_json::from_str::<IgnoredAny>(text).is_ok(), "{text}");
+    let body = ir::Body::new(text.to_owned());
+    assert_eq!(json::document::<&RawValue>(&body).is_ok(), skipped, "{text}");
+}
+
+/// A document that was looked through before, and each part of it, is read as if it had not been.
+fn agree_again(text: &str) {
+    agree(text);
+    let body = ir::Body::new(text.to_owned());
+    let Ok(raw) = json::document::<&RawValue>(&body) else { return };
+    assert_eq!(json::document::<Value>(&body).ok(), serde_json::from_str(text).ok(), "{text}");
+    same_parts(&body, raw.get());
+}
+
+fn same_parts(body: &ir::Body, text: &str) {
+    assert_eq!(json::part::<Value>(body, text).ok(), serde_json::from_str(text).ok(), "{text}");
+    if text.starts_with('[') {
+        let parts: Vec<&RawValue> = json::part(body, text).unwrap();
+        let theirs: Vec<&RawValue> = serde_json::from_str(text).unwrap();
+        assert!(parts.iter().zip(&theirs).all(|(one, other)| one.get() == other.get()) && parts.len() == theirs.len());
+        parts.into_iter().for_each(|part| same_parts(body, part.get()));
+    } else if text.starts_with('{') {
+        let parts = json::part::<BTreeMap<String, &RawValue>>(body, text);
+        let theirs = serde_json::from_str::<BTreeMap<String, &RawValue>>(text);
+        // The name of a field may have a lone surrogate.
+        let (Ok(parts), Ok(theirs)) = (&parts, &theirs) else {
+            assert_eq!(parts.is_ok(), theirs.is_ok(), "{text}");
+            return;
+        };
+        let ours = parts.iter().map(|(name, raw)| (name.as_str(), raw.get()));
+        assert!(ours.eq(theirs.iter().map(|(name, raw)| (name.as_str(), raw.get()))), "{text}");
+        parts.values().for_each(|part| same_parts(body, part.get()));
+    } else if text.starts_with('"') {
+        let ours = json::part::<Str<'_>>(body, text).ok();
+        assert_eq!(ours.as_deref(), serde_json::from_str::<String>(text).ok().as_deref(), "{text}");
+        let written = ours.map(|text| serde_json::to_string(&text.text(body)).unwrap());
+        assert_eq!(written.map(|text| serde_json::from_str::<String>(&text).unwrap()), serde_json::from_str(text).ok());
+    }
 }
 
 #[test]
@@ -110,7 +148,57 @@ fn odd_documents_are_read_alike() {
         "{\"\\u0061\":1}",
         "[1]\u{b}",
     ];
-    texts.into_iter().for_each(agree);
+    texts.into_iter().for_each(agree_again);
+}
+
+/// Long and short strings beside and inside of each other, with escapes at every place: what is long is noted when a document is
+/// first read, and passed over afterwards.
+#[test]
+fn long_values_are_read_alike() {
+    let odd =
+        ["", "\\\"", "\\\\", "\\n", "\\u00e9", "\\ud83d\\ude00", "\\ud83d", "é", "\u{1}", "\"", "\\", "\\x", "\\u12g4"];
+    for length in
+        [0, 1, 7, 8, 9, 50, 57, 58, 59, 60, 61, 62, 63, 64, 65, 70, 118, 119, 120, 121, 122, 123, 124, 125, 126, 127]
+    {
+        for odd in odd {
+            for place in [0, length / 2, length] {
+                let (head, tail) = ("a".repeat(place), "b".repeat(length - place));
+                let string = format!("\"{head}{odd}{tail}\"");
+                agree_again(&string);
+                agree_again(&format!("[{string},{{\"type\":{string},{string}:[{string}]}} ,{string}]"));
+                agree_again(&format!(
+                    "{{\"a\":[{{\"b\":[[[[[{string}]]]],{{}},[]],\"c\":\"{head}\"}}],\"type\":{string}}}"
+                ));
+            }
+        }
+    }
+    for depth in 1..20 {
+        agree_again(&format!(
+            "{}{}{}",
+            "[1,{\"a\":".repeat(depth),
+            "\"long enough to be noted\"",
+            "},2]".repeat(depth)
+        ));
+    }
+}
+
+#[test]
+fn a_type_is_found_wherever_it_stands() {
+    let long = "x".repeat(300);
+    let cases = [
+        (format!(r#"{{"type":"a","text":"{long}"}}"#), Some("a")),
+        (format!(r#"{{"text":"{long}","more":[{{"type":"{long}"}}], "type" : "a"}}"#), Some("a")),
+        (r#"{"type":"a\nb"}"#.to_owned(), None),
+        (r#"{"type":5}"#.to_owned(), None),
+        (format!(r#"{{"text":"{long}"}}"#), None),
+        ("[1]".to_owned(), None),
+    ];
+    for (text, kind) in cases {
+        let body = ir::Body::new(format!("[ {text} ]"));
+        let [raw]: [&RawValue; 1] = json::document(&body).unwrap();
+        assert_eq!(json::kind(&body, raw).as_deref(), kind, "{text}");
+        assert_eq!(json::kind(&ir::Body::default(), raw).as_deref(), kind, "{text}");
+    }
 }
 
 #[test]
@@ -128,7 +216,7 @@ fn damaged_documents_are_read_alike() {
     for dialect in fs::read_dir(folder).unwrap() {
         for file in fs::read_dir(dialect.unwrap().path()).unwrap() {
             let text = fs::read_to_string(file.unwrap().path()).unwrap();
-            agree(&text);
+            agree_again(&text);
             let stride = (text.len() / 20).max(1);
             for at in (0..text.len()).step_by(stride).filter(|at| text.is_char_boundary(*at)) {
                 let (head, tail) = text.split_at(at);
@@ -203,7 +291,7 @@ fn a_string_is_written_as_it_was_read() {
     let document = r#"{"a":"plain","b":"a \"b\"\n\/ \\ é","c":"\u00e9\n"}"#;
     let body = ir::Body::new(document.to_owned());
     let fields: Vec<(String, Str<'_>)> = {
-        let map: std::collections::BTreeMap<String, Str<'_>> = json::read(body.as_str()).unwrap();
+        let map: BTreeMap<String, Str<'_>> = json::read(body.as_str()).unwrap();
         map.into_iter().collect()
     };
     let texts: Vec<ir::Text> = fields.iter().map(|(_, text)| text.text(&body)).collect();

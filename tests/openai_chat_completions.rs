@@ -391,6 +391,54 @@ fn what_the_dialect_cannot_say_is_reported() {
 }
 
 #[test]
+fn relatives_take_documents_and_films_by_their_addresses() {
+    let media = |kind, source: ir::MediaSource| {
+        let (name, meta) = (Some("a".into()), Meta::default());
+        let request = ir::Media { kind, source, mime: None, name, detail: None, meta };
+        ir::Request { messages: vec![message(ir::Role::User, vec![Part::Media(request)])], ..ir::Request::default() }
+    };
+    let url = || ir::MediaSource::Url("https://a.example/x".into());
+    let inline = || ir::MediaSource::Inline("JVBERi0xLjc=".into());
+    let at = |base_url: &str, settings: Value| {
+        let settings = settings.as_object().unwrap().clone();
+        Target { base_url: base_url.to_owned(), settings, ..target() }
+    };
+    let data = "data:application/pdf;base64,JVBERi0xLjc=";
+    let (document, film) = (ir::MediaKind::Document, ir::MediaKind::Video);
+    let openrouter = at("https://openrouter.ai/api/v1", json!({}));
+    let mistral = at("https://api.mistral.ai", json!({}));
+    let other = at("https://up.example", json!({ "documentUrls": "file_url", "videos": true }));
+    for (target, request, part) in [
+        (
+            &openrouter,
+            media(document, url()),
+            json!({"type": "file", "file": {"filename": "a", "file_data": "https://a.example/x"}}),
+        ),
+        (&openrouter, media(document, inline()), json!({"type": "file", "file": {"filename": "a", "file_data": data}})),
+        (&openrouter, media(film, url()), json!({"type": "video_url", "video_url": {"url": "https://a.example/x"}})),
+        (
+            &mistral,
+            media(document, url()),
+            json!({"type": "document_url", "document_url": "https://a.example/x", "document_name": "a"}),
+        ),
+        (
+            &mistral,
+            media(document, inline()),
+            json!({"type": "document_url", "document_url": data, "document_name": "a"}),
+        ),
+        (&other, media(document, url()), json!({"type": "file_url", "file_url": {"url": "https://a.example/x"}})),
+        (&other, media(film, url()), json!({"type": "video_url", "video_url": {"url": "https://a.example/x"}})),
+    ] {
+        let (got, _) = raise(&mut context(""), &request, target);
+        assert_eq!(got["messages"][0]["content"], json!([part]), "{}", target.base_url);
+    }
+    let (_, losses) = raise(&mut context(""), &media(film, url()), &mistral);
+    assert!(losses.contains(&"modality-unsupported"), "{losses:?}");
+    let off = at("https://openrouter.ai/api/v1", json!({ "documentUrls": "none", "videos": false }));
+    assert!(raise(&mut context(""), &media(document, url()), &off).1.contains(&"media-url-unsupported"));
+}
+
+#[test]
 fn spellings_depend_on_the_upstream() {
     let custom = ir::Custom {
         name: "patch".into(),

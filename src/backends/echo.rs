@@ -251,7 +251,7 @@ impl EchoDecoder {
         Self { memo: memo.clone(), parser: sse::Parser::default(), calls: 0 }
     }
 
-    fn take(&mut self, found: sse::Found, out: &mut ir::Emitter) {
+    fn take(&mut self, found: sse::Found<'_>, out: &mut ir::Emitter) {
         let frame = match found {
             sse::Found::Frame(frame) => frame,
             sse::Found::Comment => return out.idle(),

@@ -186,6 +186,13 @@ pub trait Backend: Sync {
     /// `headers` are those of the client that belong to this dialect.
     fn endpoint(&self, target: &Target, delivery: ir::Delivery, headers: &[ir::DialectHeader]) -> http::Request;
 
+    /// Whether `media`, which stand at an address of the web, are of use to the upstream by their content alone: then they are
+    /// fetched first, where the configuration lets the gateway.
+    fn wants_content(&self, media: &ir::Media, target: &Target) -> bool {
+        let _ = (media, target);
+        false
+    }
+
     /// Raises a request. Reports to `cx` what the dialect cannot say.
     ///
     /// # Errors

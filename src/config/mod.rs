@@ -18,6 +18,7 @@ use crate::backends::Endpoints;
 use crate::capabilities::Capabilities;
 use crate::diagnostics::Levels;
 use crate::error::{Error, Kind};
+use crate::fetch;
 use crate::ir;
 use crate::quirks::Quirks;
 use crate::secret::Secret;
@@ -43,6 +44,9 @@ pub struct Config {
     pub debug: Debug,
     /// How conversations are kept; `None` keeps none.
     pub store: Option<Store>,
+    /// What the gateway may fetch of what clients name, for upstreams that take media by their content alone; `None` fetches
+    /// nothing.
+    pub fetch_media: Option<fetch::Rules>,
     /// Everything that is wrong. A provider named here serves nothing.
     pub problems: Vec<Problem>,
     /// What is not wrong, but hardly meant: a key that is still a placeholder.

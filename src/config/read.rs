@@ -23,11 +23,12 @@ struct Keys {
 }
 
 const TOP: Keys = Keys {
-    known: &["version", "providers", "aliases", "diagnostics", "debug", "store"],
+    known: &["version", "providers", "aliases", "diagnostics", "debug", "store", "fetchMedia"],
     later: &["keys", "limits", "explorer"],
 };
 const DEBUG: Keys = Keys { known: &["dumpIr"], later: &[] };
 const STORE: Keys = Keys { known: &["ttlSeconds", "maxBytes", "maxTotalBytes", "path"], later: &[] };
+const FETCH: Keys = Keys { known: &["maxBytes", "maxUrls", "timeoutMs", "allowHosts"], later: &[] };
 const PROVIDER: Keys = Keys {
     known: &[
         "type",
@@ -94,6 +95,7 @@ const HOMES: &[(&Keys, &str)] = &[
     (&ENDPOINTS, "`endpoints`"),
     (&TIMEOUTS, "`timeouts`"),
     (&STORE, "`store`"),
+    (&FETCH, "`fetchMedia`"),
     (&PROVIDER, "a provider"),
     (&MODEL, "an entry of `models`"),
     (&TOP, "the top of the configuration"),
@@ -273,7 +275,8 @@ impl Reader<'_> {
         let levels = top.get("diagnostics").map(|node| self.levels(&node)).unwrap_or_default();
         let debug = top.get("debug").map(|node| self.debug(&node)).unwrap_or_default();
         let store = top.get("store").map(|node| self.store(&node));
-        let mut config = Config { providers, levels, debug, store, ..Config::default() };
+        let fetch_media = top.get("fetchMedia").and_then(|node| self.fetch_media(&node));
+        let mut config = Config { providers, levels, debug, store, fetch_media, ..Config::default() };
         if let Some(node) = top.get("aliases") {
             config.aliases = self.aliases(&node, &config);
         }

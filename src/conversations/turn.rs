@@ -42,8 +42,8 @@ pub struct Wish {
 impl Wish {
     /// Reads a request. What is wrong with it is told when it is lowered.
     #[must_use]
-    pub fn of(body: &str) -> Self {
-        let Ok(document) = json::read::<Document<'_>>(body) else { return Self::default() };
+    pub fn of(body: &ir::Body) -> Self {
+        let Ok(document) = json::document::<Document<'_>>(body) else { return Self::default() };
         let id = |raw: &RawValue| serde_json::from_str::<Str<'_>>(raw.get()).ok().map(|id| ir::Text::from(&*id));
         let previous = document.previous.and_then(id);
         let store = document.store.and_then(|raw| raw.get().parse().ok());

@@ -3,16 +3,29 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::ir;
 
-/// How content of a type begins, in base64.
-const BEGINNINGS: [(&str, &str); 5] = [
-    ("iVBORw", "image/png"),
-    ("/9j/", "image/jpeg"),
-    ("R0lGOD", "image/gif"),
-    ("UklGR", "image/webp"),
-    ("JVBERi", "application/pdf"),
+/// How content of a type begins: where, and with what.
+const BEGINNINGS: [(usize, &[u8], &str); 12] = [
+    (0, b"\x89PNG", "image/png"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"GIF8", "image/gif"),
+    (8, b"WEBP", "image/webp"),
+    (8, b"WAVE", "audio/wav"),
+    (0, b"%PDF", "application/pdf"),
+    (0, b"ID3", "audio/mpeg"),
+    (0, b"OggS", "audio/ogg"),
+    (0, b"fLaC", "audio/flac"),
+    (4, b"ftyphei", "image/heic"),
+    (4, b"ftypM4A", "audio/mp4"),
+    (4, b"ftyp", "video/mp4"),
 ];
+
+/// So many bytes tell the type.
+const TELLING: usize = 12;
 
 /// What the end of a file's name says.
 const ENDINGS: [(&str, &str); 25] = [
@@ -46,7 +59,37 @@ const ENDINGS: [(&str, &str); 25] = [
 /// The media type that the first bytes of a file tell, read from its base64.
 #[must_use]
 pub fn mime_of_base64(data: &str) -> Option<&'static str> {
-    BEGINNINGS.into_iter().find(|(beginning, _)| data.starts_with(beginning)).map(|(_, mime)| mime)
+    let quads = data.get(..TELLING / 3 * 4).unwrap_or(data);
+    let quads = quads.get(..quads.len() / 4 * 4).unwrap_or_default();
+    mime_of_bytes(&STANDARD.decode(standard_base64(quads).as_bytes()).ok()?)
+}
+
+/// The media type that the first bytes of a file tell.
+#[must_use]
+pub fn mime_of_bytes(bytes: &[u8]) -> Option<&'static str> {
+    let begins = |at: usize, with: &[u8]| bytes.get(at..).is_some_and(|rest| rest.starts_with(with));
+    BEGINNINGS.into_iter().find(|(at, with, _)| begins(*at, with)).map(|(_, _, mime)| mime)
+}
+
+/// What kind of content a media type is of: its first half, and for documents what has to be told apart.
+#[must_use]
+pub fn class(mime: &str) -> &str {
+    if is_text(mime) {
+        return "text";
+    }
+    match mime.split('/').next().unwrap_or_default() {
+        "application" => mime,
+        class => class,
+    }
+}
+
+/// A media type that says something.
+#[must_use]
+pub fn is_said(mime: Option<&str>) -> Option<&str> {
+    mime.filter(|mime| {
+        !matches!(*mime, "" | "application/octet-stream" | "binary/octet-stream" | "application/x-download")
+            && !mime.ends_with("/*")
+    })
 }
 
 /// The media type: the one that was said; where none was, or one that says nothing, what the content, the name or the address
@@ -54,7 +97,7 @@ pub fn mime_of_base64(data: &str) -> Option<&'static str> {
 #[must_use]
 pub fn known_mime(media: &ir::Media) -> Option<&str> {
     let said = media.mime.as_deref();
-    if said.is_some_and(|mime| !matches!(mime, "" | "application/octet-stream" | "image/*")) {
+    if is_said(said).is_some() {
         return said;
     }
     let shown = match &media.source {
@@ -65,7 +108,9 @@ pub fn known_mime(media: &ir::Media) -> Option<&str> {
     shown.or_else(|| media.name.as_deref().and_then(mime_of_name)).or(said)
 }
 
-fn mime_of_name(name: &str) -> Option<&'static str> {
+/// The media type that the end of a file's name, or of a path, tells.
+#[must_use]
+pub fn mime_of_name(name: &str) -> Option<&'static str> {
     let (_, ending) = name.rsplit_once('.')?;
     ENDINGS.into_iter().find(|(other, _)| ending.eq_ignore_ascii_case(other)).map(|(_, mime)| mime)
 }

@@ -4,6 +4,7 @@ pub mod claude;
 pub mod effort;
 pub mod gemini;
 pub mod hosted;
+pub mod mcp;
 pub mod media;
 pub mod openai;
 pub mod openai_chat_completions;

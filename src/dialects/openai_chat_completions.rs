@@ -56,6 +56,10 @@ pub const LEGACY_CHOICE: &str = "wire.tool_choice";
 pub const FORMAT_FORM: &str = "wire.response_format";
 /// `file_data` held an address, which a relative takes.
 pub const FILE_FORM: &str = "wire.file_data";
+/// The kind of a part that a relative alone has: `document_url`, `file_url`, `audio_url`, `video_url`.
+pub const PART_FORM: &str = "wire.part";
+/// The client of this dialect said `strict`, or chose among tools by `allowed_tools`: it may know better what its upstream takes.
+pub const MEANT: &str = "wire.meant";
 /// The request declared `functions`, the forerunner of `tools`.
 pub const FUNCTIONS: &str = "functions";
 

@@ -128,6 +128,47 @@ function wholeReader(response) {
   };
 }
 
+/** What an address of a file fails at, as `fetchFail` has it. */
+const ADDRESS = 0, ANSWER = 1, BODY = 2;
+
+/** Fetches a file. Which addresses, and how much of them, is the exchange's to say, at every step. */
+async function fetchFile(exchange, index, signal, patience) {
+  let step = ADDRESS;
+  try {
+    let url = exchange.fetchUrl(index);
+    if (url === undefined) return;
+    url = new URL(url);
+    for (;;) {
+      const { protocol, hostname, port, username, password } = url;
+      if (!exchange.mayFetch(index, protocol.slice(0, -1), hostname, Number(port), `${username}${password}` !== "")) return;
+      step = ANSWER;
+      const headers = { accept: exchange.fetchAccept(index), "user-agent": "any-api" };
+      const response = await fetch(url, { headers, redirect: "manual", signal });
+      const next = exchange.fetchHead(index, response.status, lines(response.headers));
+      step = BODY;
+      if (next === "") {
+        for await (const chunk of response.body ?? []) if (!exchange.fetchChunk(index, chunk)) return;
+        return exchange.fetchEnd(index);
+      }
+      await response.body?.cancel();
+      if (next === undefined) return;
+      step = ADDRESS;
+      url = new URL(next, url);
+    }
+  } catch {
+    if (patience.aborted) exchange.fetchExpire();
+    else exchange.fetchFail(index, step);
+  }
+}
+
+/** Fetches the files that an exchange needs, all at once. */
+async function fetchFiles(exchange, request) {
+  const patience = AbortSignal.timeout(exchange.fetchPatience());
+  const signal = AbortSignal.any([patience, request.signal]);
+  await Promise.all(Array.from({ length: exchange.fetchCount() }, (_, index) => fetchFile(exchange, index, signal, patience)));
+  exchange.fetched();
+}
+
 /** Sends the request of an exchange, and answers with what comes of it. */
 async function send(exchange, request, env, context) {
   const url = exchange.url();
@@ -245,6 +286,9 @@ export default {
           }
           case Step.Recall:
             await recall(exchange, env);
+            break;
+          case Step.Fetch:
+            await fetchFiles(exchange, request);
             break;
           case Step.Keep:
             await keep(exchange, env, context);

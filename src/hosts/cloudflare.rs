@@ -7,8 +7,6 @@
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{self, JsValue};
 use worker::{Env, console_error, console_log, console_warn, event, js_sys};
@@ -17,6 +15,7 @@ use super::log::JsonLines;
 use crate::config::Timeouts;
 use crate::conversations::{self, Record};
 use crate::error::{Error, Kind};
+use crate::fetch::{Address, Cause, Fetches, Next};
 use crate::http;
 use crate::pipeline::{
     self, Collector, Due, Gateway, Heard, Inbound, Lookup, MAX_BODY_BYTES, Moment, Opening, Plan, Received, Reply,
@@ -63,6 +62,19 @@ impl Room {
     }
 }
 
+impl Room {
+    /// Takes more, if there is room for it.
+    fn grow(&mut self, bytes: usize) -> bool {
+        let all = IN_FLIGHT.get() + bytes;
+        let fits = all <= MAX_BYTES_IN_FLIGHT;
+        if fits {
+            IN_FLIGHT.set(all);
+            self.0 += bytes;
+        }
+        fits
+    }
+}
+
 impl Drop for Room {
     fn drop(&mut self) {
         IN_FLIGHT.set(IN_FLIGHT.get().saturating_sub(self.0));
@@ -77,8 +89,7 @@ fn start() {
         tracing::Level::WARN => console_warn!("{line}"),
         _ => console_log!("{line}"),
     };
-    // A second start in one isolate, after a panic, finds the subscriber set.
-    let _ = tracing_subscriber::registry().with(JsonLines { level: tracing::Level::INFO, write }).try_init();
+    JsonLines { level: tracing::Level::INFO, write }.listen();
 }
 
 fn gateway(env: &Env) -> Rc<Gateway> {
@@ -109,6 +120,8 @@ pub enum Step {
     Read,
     /// Looks up the record of [`Exchange::record_name`], forgets it if the exchange says so, then [`Exchange::recalled`].
     Recall,
+    /// Fetches the files `0` to [`Exchange::fetch_count`], each from [`Exchange::fetch_url`], then [`Exchange::fetched`].
+    Fetch,
     /// Sends the request that stands in the exchange, then [`Exchange::sent`] and [`Exchange::head`].
     Send,
     /// Answers with this head, and the upstream's body untouched.
@@ -142,6 +155,8 @@ enum State {
     Lookup(Box<Lookup>),
     /// The plan needs the record of this name.
     Needs(Box<Plan>, String),
+    /// The plan needs these from the web.
+    Fetch(Box<Plan>, Box<Fetches>),
     Send(Box<http::Request>, Timeouts, Box<Reply>),
     Sent(Box<Reply>),
     PassThrough(http::Response),
@@ -196,6 +211,7 @@ impl Exchange {
         match &self.state {
             State::Body(_) => Step::Read,
             State::Lookup(_) | State::Needs(..) => Step::Recall,
+            State::Fetch(..) => Step::Fetch,
             State::Send(..) => Step::Send,
             State::PassThrough(_) => Step::PassThrough,
             State::Translate(translator) if translator.has_begun() => Step::Stream,
@@ -251,6 +267,108 @@ impl Exchange {
         self.state = match self.take() {
             State::Lookup(lookup) => State::Answer(lookup.answer(found)),
             State::Needs(plan, _) => match plan.meet(found) {
+                Ok(plan) => self.planned(plan),
+                Err(refusal) => State::Answer(refusal),
+            },
+            other => other,
+        };
+    }
+
+    /// How many files are to be fetched.
+    #[must_use]
+    #[wasm_bindgen(js_name = fetchCount)]
+    pub fn fetch_count(&self) -> usize {
+        self.fetches().map_or(0, Fetches::len)
+    }
+
+    /// In how many milliseconds all of them have to be there.
+    #[must_use]
+    #[wasm_bindgen(js_name = fetchPatience)]
+    pub fn fetch_patience(&self) -> u32 {
+        let patience = self.fetches().map_or(0, Fetches::timeout_ms);
+        u32::try_from(patience.min(1 << 30)).unwrap_or(1 << 30)
+    }
+
+    /// Where the file `index` is; nothing where that is settled.
+    #[must_use]
+    #[wasm_bindgen(js_name = fetchUrl)]
+    pub fn fetch_url(&self, index: usize) -> Option<String> {
+        self.fetches()?.url(index).map(ToOwned::to_owned)
+    }
+
+    /// The types that are taken for the file.
+    #[must_use]
+    #[wasm_bindgen(js_name = fetchAccept)]
+    pub fn fetch_accept(&self, index: usize) -> String {
+        self.fetches().map_or("*/*", |fetches| fetches.accept(index)).to_owned()
+    }
+
+    /// Whether to ask for the file at an address. Private networks are out of a Worker's reach, whatever a name resolves to.
+    #[wasm_bindgen(js_name = mayFetch)]
+    pub fn may_fetch(&mut self, index: usize, scheme: &str, host: &str, port: u16, has_user: bool) -> bool {
+        let port = (port != 0).then_some(port);
+        self.fetches_mut()
+            .is_some_and(|fetches| fetches.may_ask(index, &Address { scheme, host, port, has_user }).is_some())
+    }
+
+    /// Status and headers have come. Gives where to ask next; nothing where it is over, and an empty text to read the body.
+    #[wasm_bindgen(js_name = fetchHead)]
+    pub fn fetch_head(&mut self, index: usize, status: u16, headers: &str) -> Option<String> {
+        let mut headers = fields(headers);
+        // The runtime has decoded it already.
+        headers.set("content-encoding", "identity");
+        match self.fetches_mut()?.head(index, status, &headers) {
+            Next::Read => Some(String::new()),
+            Next::Follow(location) => Some(location),
+            Next::Stop => None,
+        }
+    }
+
+    /// A piece of the file has come. Gives whether to go on reading.
+    #[wasm_bindgen(js_name = fetchChunk)]
+    pub fn fetch_chunk(&mut self, index: usize, chunk: &[u8]) -> bool {
+        let State::Fetch(_, fetches) = &mut self.state else { return false };
+        // It goes on in base64.
+        let has_room = self.room.as_mut().is_none_or(|room| room.grow(chunk.len().div_ceil(3) * 4));
+        if !has_room {
+            fetches.fail(index, Cause::NoRoom);
+        }
+        has_room && fetches.chunk(index, chunk)
+    }
+
+    /// The file is there.
+    #[wasm_bindgen(js_name = fetchEnd)]
+    pub fn fetch_end(&mut self, index: usize) {
+        if let Some(fetches) = self.fetches_mut() {
+            fetches.end(index);
+        }
+    }
+
+    /// The file cannot be fetched: its address cannot be read (0), nobody answers (1), or the answer breaks off (2).
+    #[wasm_bindgen(js_name = fetchFail)]
+    pub fn fetch_fail(&mut self, index: usize, step: u8) {
+        let cause = match step {
+            0 => Cause::NoAddress,
+            1 => Cause::Unreachable,
+            _ => Cause::Broken,
+        };
+        if let Some(fetches) = self.fetches_mut() {
+            fetches.fail(index, cause);
+        }
+    }
+
+    /// The time for fetching is over.
+    #[wasm_bindgen(js_name = fetchExpire)]
+    pub fn fetch_expire(&mut self) {
+        if let Some(fetches) = self.fetches_mut() {
+            fetches.expire();
+        }
+    }
+
+    /// All is there that can be fetched.
+    pub fn fetched(&mut self) {
+        self.state = match self.take() {
+            State::Fetch(plan, fetches) => match plan.fetched(&fetches) {
                 Ok(plan) => self.planned(plan),
                 Err(refusal) => State::Answer(refusal),
             },
@@ -421,9 +539,20 @@ impl Exchange {
         std::mem::replace(&mut self.state, State::Lost)
     }
 
+    fn fetches(&self) -> Option<&Fetches> {
+        if let State::Fetch(_, fetches) = &self.state { Some(fetches) } else { None }
+    }
+
+    fn fetches_mut(&mut self) -> Option<&mut Fetches> {
+        if let State::Fetch(_, fetches) = &mut self.state { Some(fetches) } else { None }
+    }
+
     fn planned(&mut self, plan: Plan) -> State {
         if let Some(name) = plan.need() {
             return State::Needs(Box::new(plan), name);
+        }
+        if let Some(fetches) = plan.fetches() {
+            return State::Fetch(Box::new(plan), Box::new(fetches));
         }
         match plan.raise(0) {
             pipeline::Step::Answer(response) => State::Answer(response),

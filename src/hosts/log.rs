@@ -4,8 +4,10 @@ use std::fmt;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Writes each event as a JSON object to a sink of the host's.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +16,36 @@ pub struct JsonLines {
     pub level: Level,
     /// Takes a finished line.
     pub write: fn(Level, &str),
+}
+
+impl JsonLines {
+    /// Takes all events from now on. A second start in one process changes nothing.
+    pub fn listen(self) {
+        let _ = self.with_subscriber(Spanless).try_init();
+    }
+}
+
+/// What is below the layer: each event says itself what it belongs to, so there are no spans, and nothing to keep of them.
+struct Spanless;
+
+impl Subscriber for Spanless {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event()
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
 }
 
 impl<S: Subscriber> Layer<S> for JsonLines {

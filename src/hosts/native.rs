@@ -1,6 +1,7 @@
 //! The native server: tokio, hyper, and TLS by rustls.
 
 mod exchange;
+mod fetch;
 mod store;
 
 use std::collections::HashMap;
@@ -8,7 +9,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -34,6 +35,7 @@ use crate::pipeline::{
     Translator,
 };
 use exchange::Exchange;
+use fetch::Fetcher;
 use store::Place;
 
 /// How long requests in flight may go on after the server was told to stop.
@@ -117,7 +119,8 @@ impl Thread {
         let (connections, mut incoming) = mpsc::unbounded_channel::<(std::net::TcpStream, Busy)>();
         let runtime = runtime()?;
         let serve = async move {
-            let server = Arc::new(Server { gateway, upstreams: Mutex::default(), store });
+            let (upstreams, fetcher) = (Mutex::default(), OnceLock::new());
+            let server = Arc::new(Server { gateway, upstreams, fetcher, store });
             let graceful = GracefulShutdown::new();
             while let Some((stream, busy)) = incoming.recv().await {
                 match TcpStream::from_std(stream) {
@@ -186,6 +189,8 @@ struct Server {
     gateway: Arc<Gateway>,
     /// The connections, by the time that one may take to stand: the client library knows no other place for it.
     upstreams: Mutex<HashMap<u64, Upstreams>>,
+    /// Made when something is fetched first.
+    fetcher: OnceLock<Fetcher>,
     /// Where conversations are kept.
     store: Place,
 }
@@ -219,6 +224,14 @@ impl Server {
         };
         while let Some(name) = plan.need() {
             plan = match plan.meet(self.store.get(&name).await) {
+                Ok(plan) => plan,
+                Err(refusal) => return whole(refusal),
+            };
+        }
+        if let Some(fetches) = plan.fetches() {
+            let fetched = self.fetcher.get_or_init(Fetcher::default).fetch(fetches).await;
+            let met = plan.fetched(&fetched.lock());
+            plan = match met {
                 Ok(plan) => plan,
                 Err(refusal) => return whole(refusal),
             };

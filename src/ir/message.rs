@@ -181,6 +181,14 @@ pub struct Media {
 }
 
 impl Media {
+    /// Whether it stands at an address of the web.
+    #[must_use]
+    pub fn is_on_web(&self) -> bool {
+        let MediaSource::Url(url) = &self.source else { return false };
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http")
+    }
+
     /// What can be told of it in words, where a dialect has no other form: its address, or its own text. Nothing of bytes.
     #[must_use]
     pub fn words(&self) -> Option<Text> {
@@ -267,7 +275,7 @@ impl ToolCall {
         if self.kind == CallKind::Custom {
             return None;
         }
-        if self.arguments.trim().is_empty() {
+        if self.arguments.is_blank() {
             return Some(Json::EMPTY_OBJECT);
         }
         Json::parse_object(&self.arguments)

@@ -43,6 +43,7 @@
 //! | `Usage::input` | `prompt_tokens` | `input_tokens` | `input_tokens` + cache | `promptTokenCount` + tool use |
 
 mod emitter;
+mod landmarks;
 mod message;
 mod meta;
 mod request;
@@ -54,6 +55,7 @@ mod tool;
 mod trace;
 
 pub use emitter::{CallStart, Emitter};
+pub(crate) use landmarks::{DEEPEST, LONG_GROUP, LONG_STRING, Landmark, Landmarks};
 pub use message::{
     CallKind, Citation, Detail, Media, MediaKind, MediaSource, Message, Native, Opaque, Part, Reasoning, ReasoningForm,
     Refusal, Role, TextPart, TokenLogprob, ToolCall, ToolResult, is_runnable,
@@ -70,6 +72,7 @@ pub use setting::{Places, Setting};
 pub use stream::{Annotation, Event, Open, Start, check, collect};
 pub use text::{Body, Json, MAX_DEPTH, Text, is_too_deep};
 pub use tool::{
-    Ability, Custom, Function, Grammar, Hosted, Location, Schema, SchemaLanguage, Tool, ToolChoice, WebSearch,
+    Ability, Custom, Function, Grammar, Hosted, Location, McpServer, Schema, SchemaLanguage, Tool, ToolChoice,
+    WebSearch,
 };
 pub use trace::{CodeOutput, Trace};

@@ -316,6 +316,26 @@ impl Request {
         }
     }
 
+    /// Every picture, sound, film and document, those inside tool results included.
+    pub fn media(&self) -> impl Iterator<Item = &super::Media> {
+        let parts = self.messages.iter().flat_map(|message| &message.parts);
+        let all = parts.flat_map(|part| match part {
+            Part::ToolResult(result) => result.content.as_slice(),
+            other => std::slice::from_ref(other),
+        });
+        all.filter_map(|part| if let Part::Media(media) = part { Some(media) } else { None })
+    }
+
+    /// The same, to change them.
+    pub fn media_mut(&mut self) -> impl Iterator<Item = &mut super::Media> {
+        let parts = self.messages.iter_mut().flat_map(|message| &mut message.parts);
+        let all = parts.flat_map(|part| match part {
+            Part::ToolResult(result) => result.content.as_mut_slice(),
+            other => std::slice::from_mut(other),
+        });
+        all.filter_map(|part| if let Part::Media(media) = part { Some(media) } else { None })
+    }
+
     /// Settles what it means that an upstream lacks a hosted tool. An agent offers such tools beside its own, in every request
     /// (Codex a web search, whatever the model), and works without them; where nothing else is on offer, or one must be called,
     /// the request makes no sense without.

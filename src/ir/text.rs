@@ -9,35 +9,54 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
+use super::landmarks::Landmarks;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 /// A whole document (a request's or an answer's body), shared by all handles that point into it.
 #[derive(Clone, Default)]
-pub struct Body(Arc<String>);
+pub struct Body(Arc<Document>);
+
+#[derive(Default)]
+struct Document {
+    text: String,
+    landmarks: OnceLock<Landmarks>,
+}
 
 impl Body {
     /// A document that handles can point into. Takes the text over; nothing is copied.
     #[must_use]
     pub fn new(document: String) -> Self {
-        Self(Arc::new(document))
+        Self(Arc::new(Document { text: document, landmarks: OnceLock::new() }))
     }
 
     /// The document.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.0.text
+    }
+
+    /// What was noted of the document when it was first read, once it was.
+    pub(crate) fn landmarks(&self) -> Option<&Landmarks> {
+        self.0.landmarks.get()
+    }
+
+    /// Notes what was found in the document. The first notes count.
+    pub(crate) fn note(&self, landmarks: Landmarks) {
+        // Two who read one document find the same in it.
+        let _ = self.0.landmarks.set(landmarks);
+    }
+
+    /// Where `part` begins in this document, if it is a part of it.
+    pub(crate) fn position(&self, part: &str) -> Option<usize> {
+        let start = (part.as_ptr() as usize).checked_sub(self.as_str().as_ptr() as usize)?;
+        (start.checked_add(part.len())? <= self.as_str().len()).then_some(start)
     }
 
     /// Where `part` lies in this document, if it is a part of it.
     fn locate(&self, part: &str) -> Option<(u32, u32)> {
-        let start = (part.as_ptr() as usize).checked_sub(self.0.as_ptr() as usize)?;
-        let end = start.checked_add(part.len())?;
-        if end > self.0.len() {
-            return None;
-        }
-        Some((u32::try_from(start).ok()?, u32::try_from(part.len()).ok()?))
+        Some((u32::try_from(self.position(part)?).ok()?, u32::try_from(part.len()).ok()?))
     }
 
     fn slice(&self, part: &str) -> Option<Slice> {
@@ -76,7 +95,7 @@ impl Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Body({} bytes)", self.0.len())
+        write!(f, "Body({} bytes)", self.as_str().len())
     }
 }
 
@@ -92,6 +111,15 @@ impl Slice {
     fn as_str(&self) -> &str {
         let start = self.start as usize;
         self.body.as_str().get(start..start + self.length as usize).unwrap_or_default()
+    }
+
+    /// How many escapes a string has that lies here.
+    fn escapes(&self) -> usize {
+        let noted = self.body.landmarks().and_then(|landmarks| landmarks.at(self.start as usize));
+        noted.map_or_else(
+            || self.as_str().bytes().filter(|byte| *byte == b'\\').count(),
+            |landmark| landmark.escapes as usize,
+        )
     }
 
     /// With the byte before and the one behind.
@@ -154,15 +182,11 @@ impl Text {
         }
     }
 
-    /// About how long it is, in bytes: an escaped backslash counts for nothing.
+    /// About how long it is, in bytes: an escape counts as one.
     #[must_use]
     pub fn rough_length(&self) -> usize {
         match &self.0 {
-            Repr::Literal(literal) => {
-                let literal = literal.slice.as_str();
-                let backslashes = literal.bytes().filter(|byte| *byte == b'\\').count();
-                literal.len().saturating_sub(2 + backslashes)
-            }
+            Repr::Literal(literal) => (literal.slice.length as usize).saturating_sub(2 + literal.slice.escapes()),
             _ => self.as_str().len(),
         }
     }
@@ -177,6 +201,22 @@ impl Text {
                 inner.starts_with('\\') && self.as_str().trim().is_empty()
             }
             _ => self.as_str().trim().is_empty(),
+        }
+    }
+
+    /// Whether its first character that is no white space is `first`; looks at no more than it must.
+    #[must_use]
+    pub fn begins(&self, first: char) -> bool {
+        match &self.0 {
+            Repr::Literal(literal) => {
+                let inner = literal.slice.as_str().trim_start_matches('"').trim_start();
+                if inner.starts_with('\\') {
+                    self.as_str().trim_start().starts_with(first)
+                } else {
+                    inner.starts_with(first)
+                }
+            }
+            _ => self.as_str().trim_start().starts_with(first),
         }
     }
 

@@ -131,6 +131,7 @@ impl Hosted {
     pub fn is_dispensable(&self) -> bool {
         match &self.ability {
             Ability::WebSearch(_) | Ability::UrlContext | Ability::CodeExecution => true,
+            Ability::Mcp(_) => false,
             Ability::Other => self.kind == "image_generation",
         }
     }
@@ -146,8 +147,33 @@ pub enum Ability {
     UrlContext,
     /// Runs code.
     CodeExecution,
+    /// Calls tools of servers that speak the Model Context Protocol.
+    Mcp(Vec<McpServer>),
     /// Something of its own.
     Other,
+}
+
+/// A server of tools that speaks the Model Context Protocol.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct McpServer {
+    /// Its name in the request.
+    pub name: Text,
+    /// Where it is.
+    pub url: Text,
+    /// The bearer token that it is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Text>,
+    /// Other headers that it is sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(Text, Text)>,
+    /// Only these of its tools are on offer; `None` offers all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Vec<Text>>,
+    /// The client wants to be asked before a call.
+    pub approval: bool,
+    /// Options that only its dialect has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unsaid: Vec<Text>,
 }
 
 /// Options of a web search.

@@ -13,7 +13,7 @@ use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, Expected, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::ir::MAX_DEPTH;
+use crate::ir::{DEEPEST, LONG_GROUP, LONG_STRING, Landmark, Landmarks, MAX_DEPTH};
 
 /// The newtype by which a value asks for a string as it is written: without quotes where it has no escapes, else with them.
 pub(super) const LITERAL: &str = "$any-api::literal";
@@ -132,32 +132,89 @@ enum Number {
 
 /// A string as it is written.
 struct Literal<'de> {
-    /// What stands between the quotes.
-    inner: &'de str,
-    /// With the quotes.
-    whole: &'de str,
-    has_escapes: bool,
-    /// One of the escapes is `\u`, so that it is not known whether it can be unescaped.
-    has_unicode: bool,
+    text: &'de str,
+    /// Where its quotes are.
+    start: usize,
+    end: usize,
+    escapes: Escapes,
 }
 
-impl Literal<'_> {
+/// What has to be undone in a string.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Escapes {
+    None,
+    Plain,
+    /// One of them is `\u`, so that it is not known whether the string can be unescaped.
+    Unicode,
+}
+
+impl<'de> Literal<'de> {
+    /// What stands between the quotes.
+    fn inner(&self) -> &'de str {
+        self.text.get(self.start + 1..self.end).unwrap_or_default()
+    }
+
+    /// With its quotes.
+    fn whole(&self) -> &'de str {
+        self.text.get(self.start..=self.end).unwrap_or_default()
+    }
+
+    fn has_escapes(&self) -> bool {
+        self.escapes != Escapes::None
+    }
+
     fn unescaped(&self) -> Result<String, Fault> {
         // A lone surrogate is the one fault that is left.
-        serde_json::from_str(self.whole).map_err(|_| Fault::syntax())
+        serde_json::from_str(self.whole()).map_err(|_| Fault::syntax())
     }
 }
 
+/// What is known of a document's long values.
+enum Known<'k> {
+    Nothing,
+    /// They are being noted.
+    Noting(Vec<Landmark>),
+    /// They were noted. What is read begins so many bytes into the document.
+    All(&'k Landmarks, usize),
+}
+
 /// Reads a document from its beginning.
-pub(super) struct Reader<'de> {
+pub(super) struct Reader<'de, 'k> {
     text: &'de str,
     at: usize,
     depth: usize,
+    known: Known<'k>,
 }
 
-impl<'de> Reader<'de> {
+impl<'de, 'k> Reader<'de, 'k> {
     pub(super) fn new(text: &'de str) -> Self {
-        Self { text, at: 0, depth: 0 }
+        Self { text, at: 0, depth: 0, known: Known::Nothing }
+    }
+
+    /// Reads a part of a document of which the landmarks are known; it begins at `start`.
+    pub(super) fn of_part(text: &'de str, landmarks: &'k Landmarks, start: usize) -> Self {
+        Self { text, at: 0, depth: 0, known: Known::All(landmarks, start) }
+    }
+
+    /// The landmarks of a document, all of which has to be JSON.
+    pub(super) fn survey(text: &'de str) -> Result<Landmarks, Fault> {
+        // Notes have no room for places in larger documents.
+        let known = if u32::try_from(text.len()).is_ok() { Known::Noting(Vec::new()) } else { Known::Nothing };
+        let mut reader = Self { text, at: 0, depth: 0, known };
+        reader.skip()?;
+        reader.end()?;
+        match reader.known {
+            Known::Noting(notes) => Ok(Landmarks::new(notes)),
+            Known::Nothing | Known::All(..) => Ok(Landmarks::default()),
+        }
+    }
+
+    /// The landmark that begins where the reader is.
+    fn landmark(&self, at: usize) -> Option<&'k Landmark> {
+        match &self.known {
+            Known::All(landmarks, start) => landmarks.at(start + at),
+            Known::Nothing | Known::Noting(_) => None,
+        }
     }
 
     /// Nothing but space is left.
@@ -181,10 +238,10 @@ impl<'de> Reader<'de> {
             if !self.take(b':') {
                 return None;
             }
-            if key.inner == name {
+            if key.inner() == name {
                 let comes = self.peek() == Some(b'"');
                 let literal = comes.then(|| self.literal()).and_then(Result::ok)?;
-                return (!literal.has_escapes).then_some(literal.inner);
+                return (!literal.has_escapes()).then(|| literal.inner());
             }
             self.skip().ok()?;
             if !self.take(b',') {
@@ -229,16 +286,47 @@ impl<'de> Reader<'de> {
 
     /// A string; the quote comes next.
     fn literal(&mut self) -> Result<Literal<'de>, Fault> {
-        let bytes = self.text.as_bytes();
         let start = self.at;
-        let (mut has_escapes, mut has_unicode) = (false, false);
-        let mut at = start + 1;
+        let escapes = self.pass_string()?;
+        Ok(Literal { text: self.text, start, end: self.at - 1, escapes })
+    }
+
+    /// Passes over a string; the quote comes next.
+    fn pass_string(&mut self) -> Result<Escapes, Fault> {
+        /// In whole words of [`next_special`], and less than a long string.
+        const NEAR: usize = 1 + 7 * 8;
+        const { assert!(NEAR < LONG_STRING) };
+        let bytes = self.text.as_bytes();
+        let near = bytes.get(..self.at + NEAR).unwrap_or(bytes);
+        let at = next_special(near, self.at + 1);
+        // Most strings are short and have no escapes.
+        if near.get(at) == Some(&b'"') {
+            self.at = at + 1;
+            return Ok(Escapes::None);
+        }
+        self.pass_rest(at)
+    }
+
+    /// The same for the rest of a string, from `at` on.
+    #[inline(never)]
+    fn pass_rest(&mut self, mut at: usize) -> Result<Escapes, Fault> {
+        let start = self.at;
+        if let Some(known) = self.landmark(start) {
+            self.at = start + (known.end - known.start) as usize;
+            return Ok(match known {
+                Landmark { has_unicode: true, .. } => Escapes::Unicode,
+                Landmark { escapes: 0, .. } => Escapes::None,
+                Landmark { .. } => Escapes::Plain,
+            });
+        }
+        let bytes = self.text.as_bytes();
+        let (mut escapes, mut has_unicode) = (0, false);
         loop {
             at = next_special(bytes, at);
             match bytes.get(at) {
                 Some(b'"') => break,
                 Some(b'\\') => {
-                    has_escapes = true;
+                    escapes += 1;
                     match bytes.get(at + 1) {
                         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => at += 2,
                         Some(b'u') => {
@@ -257,8 +345,17 @@ impl<'de> Reader<'de> {
             }
         }
         self.at = at + 1;
-        let (inner, whole) = (self.slice(start + 1, at)?, self.slice(start, at + 1)?);
-        Ok(Literal { inner, whole, has_escapes, has_unicode })
+        if let Known::Noting(notes) = &mut self.known
+            && self.at - start >= LONG_STRING
+            && let (Ok(start), Ok(end)) = (u32::try_from(start), u32::try_from(self.at))
+        {
+            notes.push(Landmark { start, end, escapes, has_unicode });
+        }
+        Ok(match (has_unicode, escapes) {
+            (true, _) => Escapes::Unicode,
+            (false, 0) => Escapes::None,
+            (false, _) => Escapes::Plain,
+        })
     }
 
     /// The text of a number; its first byte comes next.
@@ -315,33 +412,34 @@ impl<'de> Reader<'de> {
 
     /// Passes over a value, which has to be JSON; gives its text.
     fn skip(&mut self) -> Result<&'de str, Fault> {
-        self.peek();
+        let next = self.peek();
         let start = self.at;
-        // What is open: lists and objects by their closing bracket.
+        if let (Some(b'{' | b'['), Some(known)) = (next, self.landmark(start)) {
+            self.at += (known.end - known.start) as usize;
+            return self.slice(start, self.at);
+        }
+        // What is open: lists and objects by their closing bracket, and the landmarks of the outermost.
         let mut open: smallvec::SmallVec<[u8; 64]> = smallvec::SmallVec::new();
+        let mut noted = [0; DEEPEST];
         loop {
             match self.peek() {
                 Some(b'"') => {
-                    self.literal()?;
+                    self.pass_string()?;
                 }
-                Some(b'{') => {
+                Some(bracket @ (b'{' | b'[')) => {
+                    let start = self.at;
                     self.at += 1;
                     if self.depth + open.len() >= MAX_DEPTH {
                         return Err(Fault::new(What::TooDeep));
                     }
-                    if !self.take(b'}') {
-                        open.push(b'}');
-                        self.skip_key()?;
-                        continue;
-                    }
-                }
-                Some(b'[') => {
-                    self.at += 1;
-                    if self.depth + open.len() >= MAX_DEPTH {
-                        return Err(Fault::new(What::TooDeep));
-                    }
-                    if !self.take(b']') {
-                        open.push(b']');
+                    // In ASCII both close two behind where they open.
+                    let close = bracket + 2;
+                    if !self.take(close) {
+                        self.note_begin(start, noted.get_mut(open.len()));
+                        open.push(close);
+                        if bracket == b'{' {
+                            self.skip_key()?;
+                        }
                         continue;
                     }
                 }
@@ -361,6 +459,7 @@ impl<'de> Reader<'de> {
                     Some(byte) if byte == *close => {
                         self.at += 1;
                         open.pop();
+                        self.note_end(noted.get(open.len()));
                     }
                     _ => return Err(Fault::syntax()),
                 }
@@ -368,11 +467,30 @@ impl<'de> Reader<'de> {
         }
     }
 
+    /// A list or an object begins: its landmark stands before those of what is in it.
+    fn note_begin(&mut self, start: usize, index: Option<&mut usize>) {
+        if let (Known::Noting(notes), Some(index), Ok(start)) = (&mut self.known, index, u32::try_from(start)) {
+            *index = notes.len();
+            notes.push(Landmark { start, end: start, escapes: 0, has_unicode: false });
+        }
+    }
+
+    /// It has ended.
+    fn note_end(&mut self, index: Option<&usize>) {
+        let (Known::Noting(notes), Some(index)) = (&mut self.known, index) else { return };
+        let end = u32::try_from(self.at).unwrap_or_default();
+        match notes.get_mut(*index) {
+            Some(landmark) if end.saturating_sub(landmark.start) as usize >= LONG_GROUP => landmark.end = end,
+            // Nor is anything in it worth a note.
+            _ => notes.truncate(*index),
+        }
+    }
+
     fn skip_key(&mut self) -> Result<(), Fault> {
         if self.peek() != Some(b'"') {
             return Err(Fault::syntax());
         }
-        self.literal()?;
+        self.pass_string()?;
         if self.take(b':') { Ok(()) } else { Err(Fault::syntax()) }
     }
 
@@ -448,7 +566,7 @@ fn next_special(bytes: &[u8], from: usize) -> usize {
     at
 }
 
-impl<'de> Deserializer<'de> for &mut Reader<'de> {
+impl<'de> Deserializer<'de> for &mut Reader<'de, '_> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -488,10 +606,10 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             return Err(self.unexpected(&visitor));
         }
         let literal = self.literal()?;
-        if literal.has_escapes {
+        if literal.has_escapes() {
             return visitor.visit_string(literal.unescaped()?);
         }
-        visitor.visit_borrowed_str(literal.inner)
+        visitor.visit_borrowed_str(literal.inner())
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -563,10 +681,11 @@ impl<'de> Deserializer<'de> for Literal<'de> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if self.has_unicode {
-            return visitor.visit_string(self.unescaped()?);
+        match self.escapes {
+            Escapes::None => visitor.visit_borrowed_str(self.inner()),
+            Escapes::Plain => visitor.visit_borrowed_str(self.whole()),
+            Escapes::Unicode => visitor.visit_string(self.unescaped()?),
         }
-        visitor.visit_borrowed_str(if self.has_escapes { self.whole } else { self.inner })
     }
 
     forward_to_deserialize_any! {
@@ -576,12 +695,12 @@ impl<'de> Deserializer<'de> for Literal<'de> {
 }
 
 /// The elements of a list.
-struct Elements<'r, 'de> {
-    reader: &'r mut Reader<'de>,
+struct Elements<'r, 'de, 'k> {
+    reader: &'r mut Reader<'de, 'k>,
     index: usize,
 }
 
-impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
+impl<'de> SeqAccess<'de> for Elements<'_, 'de, '_> {
     type Error = Fault;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
@@ -598,14 +717,14 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
 }
 
 /// The fields of an object.
-struct Fields<'r, 'de> {
-    reader: &'r mut Reader<'de>,
+struct Fields<'r, 'de, 'k> {
+    reader: &'r mut Reader<'de, 'k>,
     /// The one whose value comes, as it is written.
     key: &'de str,
     begun: bool,
 }
 
-impl<'de> MapAccess<'de> for Fields<'_, 'de> {
+impl<'de> MapAccess<'de> for Fields<'_, 'de, '_> {
     type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
@@ -627,11 +746,11 @@ impl<'de> MapAccess<'de> for Fields<'_, 'de> {
         if !reader.take(b':') {
             return Err(Fault::syntax());
         }
-        self.key = literal.inner;
-        if literal.has_escapes {
+        self.key = literal.inner();
+        if literal.has_escapes() {
             return seed.deserialize(de::value::StringDeserializer::new(literal.unescaped()?)).map(Some);
         }
-        seed.deserialize(BorrowedStrDeserializer::new(literal.inner)).map(Some)
+        seed.deserialize(BorrowedStrDeserializer::new(self.key)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {

@@ -94,11 +94,11 @@ pub(super) struct Waiting {
 impl Waiting {
     /// What `body` waits for, if its caller may have something in a store. Ids that are none of ours are nothing to wait
     /// for.
-    pub(super) fn new(body: String, caller: Option<&Caller>) -> Self {
+    pub(super) fn new(body: ir::Body, caller: Option<&Caller>) -> Self {
         let wish = caller.map(|_| Wish::of(&body)).unwrap_or_default();
         let is_ours = |id: &ir::Text| caller.is_some_and(|caller| caller.record(id).is_some());
         let waits_for_previous = wish.previous.as_ref().is_some_and(is_ours);
-        Self { body: ir::Body::new(body), wish, fetched: Vec::new(), waits_for_previous }
+        Self { body, wish, fetched: Vec::new(), waits_for_previous }
     }
 
     /// The id of the next turn to fetch. A turn holds all that came before it, so most references are found in the latest.

@@ -32,8 +32,9 @@ pub(super) struct Seen {
 
 /// Looks at a body. Bad JSON, JSON that is nested too deep and a missing model are refused here, whichever way the request
 /// will take.
-pub(super) fn peek(body: &str, route: &Route) -> Result<Seen> {
-    let top: Top<'_> = json::read(body)?;
+pub(super) fn peek(document: &ir::Body, route: &Route) -> Result<Seen> {
+    let body = document.as_str();
+    let top: Top<'_> = json::document(document)?;
     if let Some(model) = &route.model {
         return Ok(Seen { model: model.clone(), delivery: route.delivery.unwrap_or_default(), at: None });
     }

@@ -464,11 +464,24 @@ fn document<'a>(cx: &mut Cx, media: &'a ir::Media) -> Option<Source<'a>> {
         ir::MediaSource::Text(text) => Some(Source::Text { media_type: "text/plain", data: Cow::Borrowed(text), rest }),
         // The end of an address proves nothing, so only what was said counts.
         ir::MediaSource::Url(_) if media.mime.as_deref().is_some_and(|mime| mime != "application/pdf") => {
-            unsupported(cx, media, mime);
+            if wants_content(media) {
+                cx.report_media_url(media)
+            } else {
+                unsupported(cx, media, mime)
+            }
             None
         }
         ir::MediaSource::Url(_) | ir::MediaSource::File { .. } => by_reference(cx, media),
     }
+}
+
+/// Whether the content is wanted in the place of an address: of PDF files Claude takes one, of texts the words. A client of its
+/// own may know better.
+pub(super) fn wants_content(media: &ir::Media) -> bool {
+    media.kind == ir::MediaKind::Document
+        && media.is_on_web()
+        && media.meta.extensions.dialect() != Some(ID)
+        && known_mime(media).is_some_and(is_text)
 }
 
 fn by_reference<'a>(cx: &mut Cx, media: &'a ir::Media) -> Option<Source<'a>> {

@@ -12,6 +12,7 @@ mod tools;
 use super::{Backend, Decoder, Memo, Raised, Target};
 use crate::context::Cx;
 use crate::dialects::claude::{BETA_HEADER, ID, VERSION_HEADER, VERSION_WITH_SAMPLING};
+use crate::dialects::mcp;
 use crate::error::{Error, Result};
 use crate::http;
 use crate::ir;
@@ -48,11 +49,19 @@ impl Backend for Claude {
         request
     }
 
+    fn wants_content(&self, media: &ir::Media, _target: &Target) -> bool {
+        blocks::wants_content(media)
+    }
+
     fn raise(&self, cx: &mut Cx, request: &ir::Request, target: &Target) -> Result<Raised> {
         let mut call = self.endpoint(target, request.delivery, &request.headers);
         let (body, memo) = request::raise(cx, request, target)?;
         if body.has_sampling() {
             call.headers.set(VERSION_HEADER, VERSION_WITH_SAMPLING);
+        }
+        if body.has_servers {
+            let betas = join_betas(call.headers.get(BETA_HEADER).unwrap_or_default(), mcp::CLAUDE_BETA);
+            call.headers.set(BETA_HEADER, betas);
         }
         call.body = body.bytes;
         Ok(Raised { call: super::Call::Send(call), memo })

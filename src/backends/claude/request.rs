@@ -36,6 +36,8 @@ fn is_name_char(c: char) -> bool {
 pub(super) struct Raised {
     pub(super) bytes: Vec<u8>,
     has_sampling: bool,
+    /// MCP servers are in it, which belong to a beta.
+    pub(super) has_servers: bool,
 }
 
 impl Raised {
@@ -78,6 +80,8 @@ struct Body<'a> {
     speed: Option<&'static str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stream: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mcp_servers: Vec<serde_json::Value>,
     #[serde(flatten)]
     rest: ir::Written<'a>,
 }
@@ -214,13 +218,15 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target) -> Resu
         service_tier,
         speed,
         stream: *delivery == ir::Delivery::Stream,
+        mcp_servers: tools::mcp_servers(asked_tools),
         rest: extensions.written(ID, ""),
     };
     let has_sampling = body.temperature.is_some() || body.top_p.is_some() || body.top_k.is_some();
+    let has_servers = !body.mcp_servers.is_empty();
     let mut bytes = Vec::with_capacity(cx.room());
     crate::sse::write_json(&body, &mut bytes);
     let memo = Memo::new(cx, target, ID, names);
-    Ok((Raised { bytes, has_sampling }, memo))
+    Ok((Raised { bytes, has_sampling, has_servers }, memo))
 }
 
 /// The operator's words in mid-conversation become the user's, marked as what they are; but a Claude client's own system
@@ -523,9 +529,10 @@ fn write_tier(cx: &mut Cx, tier: Option<ir::Tier>) -> (Option<&'static str>, Opt
 }
 
 fn write_format<'a>(cx: &mut Cx, format: &ir::Format, extensions: &'a ir::Extensions) -> Option<OutputFormat<'a>> {
-    let ir::Format::Schema(ir::OutputSchema { name: _, description, schema, strict: _ }) = format else {
+    let ir::Format::Schema(ir::OutputSchema { name: _, description, schema, strict }) = format else {
         return None;
     };
+    cx.report_enforced(*strict);
     if description.is_some() {
         cx.report_setting(
             &codes::OPTION_LOST,

@@ -67,20 +67,20 @@ impl Decoder for ClaudeDecoder {
     }
 }
 
-fn take(reader: &mut Reader, found: Found, out: &mut ir::Emitter) {
+fn take(reader: &mut Reader, found: Found<'_>, out: &mut ir::Emitter) {
     if out.has_ended() {
         return;
     }
     let data = match found {
         Found::Comment => return out.idle(),
         Found::TooLarge => return out.fail(Error::unreadable("an event of the upstream's stream is too large")),
-        Found::Frame(frame) => frame.data,
+        Found::Frame(frame) => &frame.data,
     };
     // The end that OpenAI's streams have: some relays write it everywhere.
     if data.trim() == "[DONE]" {
         return;
     }
-    if let Err(failure) = event(reader, &data, out) {
+    if let Err(failure) = event(reader, data, out) {
         out.fail(failure);
     }
 }

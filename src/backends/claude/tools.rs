@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::super::Names;
 use super::blocks::CacheControl;
@@ -11,6 +12,7 @@ use crate::context::Cx;
 use crate::diagnostics::codes;
 use crate::dialects::claude::ID;
 use crate::dialects::hosted::{chosen, other_options};
+use crate::dialects::mcp;
 use crate::ir;
 
 const WEB_SEARCH: &str = "web_search";
@@ -24,7 +26,7 @@ pub(super) enum WireTool<'a> {
     Function {
         name: ir::Text,
         #[serde(skip_serializing_if = "Option::is_none")]
-        description: Option<Cow<'a, str>>,
+        description: Option<Cow<'a, ir::Text>>,
         input_schema: ir::Json,
         #[serde(skip_serializing_if = "Option::is_none")]
         strict: Option<bool>,
@@ -49,6 +51,7 @@ pub(super) enum WireTool<'a> {
         r#type: &'static str,
         name: &'static str,
     },
+    Mcp(Value),
     Raw(&'a ir::Json),
 }
 
@@ -90,7 +93,7 @@ impl<'a> WireTool<'a> {
     pub(super) fn mark(&mut self) -> Option<&mut Option<CacheControl<'a>>> {
         match self {
             Self::Function { cache_control, .. } => Some(cache_control).filter(|mark| mark.is_some()),
-            Self::WebSearch { .. } | Self::Hosted { .. } | Self::Raw(_) => None,
+            Self::WebSearch { .. } | Self::Hosted { .. } | Self::Mcp(_) | Self::Raw(_) => None,
         }
     }
 }
@@ -117,10 +120,38 @@ pub(super) fn tools<'a>(
             ir::Tool::Function(_) | ir::Tool::Custom(_) => {
                 cx.report(&codes::TOOL_OPTION_LOST, meta.place, "", "not offered, since it may not be called");
             }
-            ir::Tool::Hosted(tool) => out.extend(hosted(cx, tool)),
+            ir::Tool::Hosted(tool) => match foreign_servers(tool) {
+                [] => out.extend(hosted(cx, tool)),
+                servers => {
+                    let says = mcp::Says { allowed: true, approval: false, headers: false };
+                    mcp::report(cx, servers, says, "Claude", meta.place);
+                    out.extend(mcp::claude_servers(servers).map(|(_, tool)| WireTool::Mcp(tool)));
+                }
+            },
         }
     }
     out
+}
+
+/// The MCP servers of a tool that another dialect's client declared.
+fn foreign_servers(tool: &ir::Hosted) -> &[ir::McpServer] {
+    match &tool.ability {
+        ir::Ability::Mcp(servers) if tool.dialect != ID => servers,
+        ir::Ability::Mcp(_)
+        | ir::Ability::WebSearch(_)
+        | ir::Ability::UrlContext
+        | ir::Ability::CodeExecution
+        | ir::Ability::Other => &[],
+    }
+}
+
+/// What stands in `mcp_servers` beside the tools.
+pub(super) fn mcp_servers(tools: &[ir::Tool]) -> Vec<Value> {
+    let servers = tools.iter().flat_map(|tool| match tool {
+        ir::Tool::Hosted(tool) => foreign_servers(tool),
+        ir::Tool::Function(_) | ir::Tool::Custom(_) => &[],
+    });
+    servers.flat_map(|server| mcp::claude_servers(std::slice::from_ref(server)).map(|(entry, _)| entry)).collect()
 }
 
 fn function<'a>(cx: &mut Cx, tool: &'a ir::Function, names: &Names) -> WireTool<'a> {
@@ -131,7 +162,7 @@ fn function<'a>(cx: &mut Cx, tool: &'a ir::Function, names: &Names) -> WireTool<
     }
     WireTool::Function {
         name: names.sent(name, namespace.as_ref()),
-        description: description.as_deref().map(Cow::Borrowed),
+        description: description.as_ref().map(Cow::Borrowed),
         input_schema: fitted.json,
         strict: *strict,
         cache_control: CacheControl::of(cx, meta),
@@ -158,7 +189,7 @@ fn custom<'a>(cx: &mut Cx, tool: &'a ir::Custom, names: &Names) -> WireTool<'a> 
     });
     WireTool::Function {
         name: names.sent(name, namespace.as_ref()),
-        description: (!words.is_empty()).then_some(Cow::Owned(words)),
+        description: (!words.is_empty()).then(|| Cow::Owned(words.into())),
         input_schema: ir::Json::of(&input_schema),
         strict: None,
         cache_control: CacheControl::of(cx, meta),
@@ -180,7 +211,7 @@ fn hosted<'a>(cx: &mut Cx, tool: &'a ir::Hosted) -> Option<WireTool<'a>> {
             lost
         }
         ir::Ability::UrlContext | ir::Ability::CodeExecution => other_options(tool),
-        ir::Ability::Other => {
+        ir::Ability::Mcp(_) | ir::Ability::Other => {
             cx.report(loss, meta.place, "", format!("Claude has nothing like {kind}"));
             return None;
         }
@@ -191,7 +222,7 @@ fn hosted<'a>(cx: &mut Cx, tool: &'a ir::Hosted) -> Option<WireTool<'a>> {
     Some(match ability {
         ir::Ability::WebSearch(search) => web_search(cx, search, meta),
         ir::Ability::UrlContext => WireTool::Hosted { r#type: "web_fetch_20250910", name: WEB_FETCH },
-        ir::Ability::CodeExecution | ir::Ability::Other => {
+        ir::Ability::CodeExecution | ir::Ability::Mcp(_) | ir::Ability::Other => {
             WireTool::Hosted { r#type: "code_execution_20250825", name: CODE_EXECUTION }
         }
     })
@@ -247,7 +278,7 @@ pub(super) fn choice<'a>(
         ir::Ability::WebSearch(_) => Some(WEB_SEARCH),
         ir::Ability::UrlContext => Some(WEB_FETCH),
         ir::Ability::CodeExecution => Some(CODE_EXECUTION),
-        ir::Ability::Other => None,
+        ir::Ability::Mcp(_) | ir::Ability::Other => None,
     });
     let (r#type, name) = match choice {
         None if parallel == Some(false) => ("auto", None),

@@ -333,7 +333,8 @@ fn describe(raw: &RawValue, out: &mut Error) {
 /// A delay like `34.4s`, as the header `retry-after` says it: in whole seconds, rather too late than too early.
 fn whole_seconds(delay: &str) -> Option<String> {
     let seconds: f64 = delay.strip_suffix('s')?.parse().ok()?;
-    (seconds.is_finite() && (0.0..1.0e9).contains(&seconds)).then(|| format!("{:.0}", seconds.ceil()))
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is in the range that is asked for")]
+    (0.0..1.0e9).contains(&seconds).then(|| (seconds.ceil() as u64).to_string())
 }
 
 #[cfg(test)]

@@ -3,13 +3,15 @@
 //! Google sends server-sent events; without `alt=sse`, and from some of Vertex' servers even with it, one JSON array that
 //! is written piece by piece; an error in mid-stream may be a bare object between events.
 
+use memchr::memchr2;
+
 use crate::sse;
 
 /// What was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found<'a> {
     /// A JSON text; whether it is valid is for the reader to see.
-    Json(String),
+    Json(&'a str),
     /// A sign of life.
     Idle,
     /// An object beyond all measure.
@@ -40,7 +42,7 @@ pub(super) struct Framer {
 
 impl Framer {
     /// Takes a chunk and gives each thing it completes to `found`, in order.
-    pub(super) fn push(&mut self, chunk: &[u8], mut found: impl FnMut(Found)) {
+    pub(super) fn push(&mut self, chunk: &[u8], mut found: impl FnMut(Found<'_>)) {
         let mut rest = chunk;
         while let Some((byte, tail)) = rest.split_first() {
             match self.mode {
@@ -58,7 +60,7 @@ impl Framer {
                     _ => self.mode = Mode::Line,
                 },
                 Mode::Line => {
-                    let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+                    let end = memchr2(b'\n', b'\r', rest);
                     let (line, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
                     self.sse.push(line, |event| give(event, &mut found));
                     rest = after;
@@ -74,7 +76,7 @@ impl Framer {
                     self.mode = mode;
                     if mode == Mode::Between {
                         let object = std::mem::take(&mut self.object);
-                        found(Found::Json(String::from_utf8_lossy(&object).into_owned()));
+                        found(Found::Json(&String::from_utf8_lossy(&object)));
                     } else if self.object.len() > MAX_BYTES {
                         self.object = Vec::new();
                         found(Found::TooLarge);
@@ -85,14 +87,14 @@ impl Framer {
     }
 
     /// The stream has ended: an event whose blank line never came counts; half an object does not.
-    pub(super) fn finish(&mut self, mut found: impl FnMut(Found)) {
+    pub(super) fn finish(&mut self, mut found: impl FnMut(Found<'_>)) {
         self.sse.finish(|event| give(event, &mut found));
     }
 }
 
-fn give(event: sse::Found, found: &mut impl FnMut(Found)) {
+fn give(event: sse::Found<'_>, found: &mut impl FnMut(Found<'_>)) {
     match event {
-        sse::Found::Frame(frame) => found(Found::Json(frame.data)),
+        sse::Found::Frame(frame) => found(Found::Json(&frame.data)),
         sse::Found::Comment => found(Found::Idle),
         sse::Found::TooLarge => found(Found::TooLarge),
     }
@@ -129,23 +131,29 @@ fn scan(bytes: &[u8], mut depth: usize, mut in_string: bool, mut escaped: bool) 
 mod tests {
     use super::*;
 
-    fn found(chunks: &[&[u8]]) -> Vec<Found> {
+    /// What is found; a sign of life is nothing.
+    fn found(chunks: &[&[u8]]) -> Vec<Option<String>> {
         let mut framer = Framer::default();
         let mut out = Vec::new();
+        let mut take = |one: Found<'_>| match one {
+            Found::Json(text) => out.push(Some(text.to_owned())),
+            Found::Idle => out.push(None),
+            Found::TooLarge => out.push(Some("too large".to_owned())),
+        };
         for chunk in chunks {
-            framer.push(chunk, |one| out.push(one));
+            framer.push(chunk, &mut take);
         }
-        framer.finish(|one| out.push(one));
+        framer.finish(take);
         out
     }
 
     #[test]
     fn all_framings_cut_anywhere_give_the_same() {
-        let json = |text: &str| Found::Json(text.to_owned());
-        let cases: [(&str, Vec<Found>); 5] = [
+        let json = |text: &str| Some(text.to_owned());
+        let cases: [(&str, Vec<Option<String>>); 5] = [
             (
                 "data: {\"a\":1}\r\n\r\n: hi\n\ndata:{\"b\":\"é\"}\n\n",
-                vec![json("{\"a\":1}"), Found::Idle, json("{\"b\":\"é\"}")],
+                vec![json("{\"a\":1}"), None, json("{\"b\":\"é\"}")],
             ),
             ("[{\"a\":\"]}\\\"\"}\r\n,\r\n{\"b\":[{}]}]", vec![json("{\"a\":\"]}\\\"\"}"), json("{\"b\":[{}]}")]),
             ("{\n \"a\": {\"b\": 1}\n}\n", vec![json("{\n \"a\": {\"b\": 1}\n}")]),

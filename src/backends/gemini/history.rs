@@ -260,14 +260,9 @@ impl<'a> History<'a> {
         let place = media.meta.place;
         let is_native = media.meta.extensions.dialect() == Some(ID);
         match &media.source {
-            // Google fetches public addresses for its newer models only. A Gemini client may know better.
-            ir::MediaSource::Url(url) if media.meta.extensions.get(ID, NOTE_NATIVE).is_none() => {
-                let is_public = url.starts_with("https://") || url.starts_with("http://");
-                if !is_public || self.target.capabilities.media_urls != Some(true) {
-                    let what = format!("the model takes no address like {url}: send the file itself");
-                    cx.report(&codes::MEDIA_URL_UNSUPPORTED, place, "", what);
-                    return None;
-                }
+            ir::MediaSource::Url(_) if !is_url_taken(media, self.target) => {
+                cx.report_media_url(media);
+                return None;
             }
             ir::MediaSource::File { dialect, id } if *dialect != ID => {
                 cx.report(&codes::FILE_ID_NOT_PORTABLE, place, "", format!("only {dialect} knows the file {id}"));
@@ -324,14 +319,11 @@ impl<'a> History<'a> {
     fn result<'t>(&self, cx: &mut Cx, result: &'t ir::ToolResult, moved: &mut Vec<Part<'t>>) -> Part<'t> {
         let ir::ToolResult { call_id, name, kind: _, content, error, meta } = result;
         report_meta(cx, meta);
-        let mut words = String::new();
+        let mut words: Vec<ir::Text> = Vec::new();
         let mut parts = Vec::new();
         for part in content {
             if let Some(text) = self.result_words(cx, part) {
-                if !words.is_empty() && !text.is_empty() {
-                    words.push('\n');
-                }
-                words.push_str(&text);
+                words.extend(Some(text).filter(|text| !text.is_empty()));
                 continue;
             }
             let mut one = Vec::new();
@@ -351,6 +343,10 @@ impl<'a> History<'a> {
             (None, Some(name)) => self.names.sent(name, None),
             (None, None) => call_id.clone(),
         };
+        let words = match words.as_slice() {
+            [only] => only.clone(),
+            several => several.iter().map(ir::Text::as_str).collect::<Vec<_>>().join("\n").into(),
+        };
         let as_written = meta.extensions.get(ID, NOTE_RESPONSE).cloned();
         Part {
             function_response: Some(FunctionResponse {
@@ -366,26 +362,26 @@ impl<'a> History<'a> {
     }
 
     /// What a part of a result says in words; `None` for what is shown.
-    fn result_words<'t>(&self, cx: &mut Cx, part: &'t ir::Part) -> Option<Cow<'t, str>> {
+    fn result_words(&self, cx: &mut Cx, part: &ir::Part) -> Option<ir::Text> {
         match part {
             ir::Part::Text(text) => {
                 report_meta(cx, &text.meta);
                 cx.report_sources(&text.citations, text.meta.place, ID);
                 // A result is words without a signature; a foreign one is told.
                 self.signature(cx, &text.meta);
-                Some(Cow::Borrowed(text.text.as_str()))
+                Some(text.text.clone())
             }
             ir::Part::Media(ir::Media { source: ir::MediaSource::Text(text), name, meta, .. }) => {
                 report_meta(cx, meta);
                 match name.as_ref().filter(|name| !name.is_empty()) {
-                    Some(name) => Some(Cow::Owned(format!("{name}\n{text}"))),
-                    None => Some(Cow::Borrowed(text.as_str())),
+                    Some(name) => Some(format!("{name}\n{text}").into()),
+                    None => Some(text.clone()),
                 }
             }
             ir::Part::Opaque(opaque) if opaque.dialect != ID => {
                 report_meta(cx, &opaque.meta);
                 cx.report_opaque(opaque, ID);
-                Some(Cow::Borrowed(opaque.words.as_deref().unwrap_or_default()))
+                Some(opaque.words.clone().unwrap_or_default())
             }
             ir::Part::Opaque(_)
             | ir::Part::Media(_)
@@ -407,6 +403,23 @@ fn split_signed<'t>(part: &ir::Part, written: &mut Part<'t>) -> Option<Part<'t>>
     let (before, end) = text.split_at_checked(at)?;
     written.text = Some(Cow::Owned(before.into()));
     Some(Part::of_text(ir::Text::from(end)))
+}
+
+/// Whether an address goes up as it is. Google fetches public ones for its newer models only, and films of YouTube for all; a
+/// Gemini client may know better.
+fn is_url_taken(media: &ir::Media, target: &Target) -> bool {
+    let ir::MediaSource::Url(url) = &media.source else { return true };
+    let is_film = || {
+        let host = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+        matches!(host, "youtube.com" | "www.youtube.com" | "m.youtube.com" | "youtu.be")
+    };
+    media.meta.extensions.get(ID, NOTE_NATIVE).is_some()
+        || media.is_on_web() && (target.capabilities.media_urls == Some(true) || is_film())
+}
+
+/// Whether the content is wanted in the place of an address.
+pub(super) fn wants_content(media: &ir::Media, target: &Target) -> bool {
+    !is_url_taken(media, target)
 }
 
 /// Whether Gemini takes pictures of this type; what is no picture is for it to judge.

@@ -41,6 +41,10 @@ impl Backend for Gemini {
         out
     }
 
+    fn wants_content(&self, media: &ir::Media, target: &Target) -> bool {
+        history::wants_content(media, target)
+    }
+
     fn raise(&self, cx: &mut Cx, request: &ir::Request, target: &Target) -> Result<Raised> {
         request::raise(cx, request, target, self.endpoint(target, request.delivery, &request.headers))
     }

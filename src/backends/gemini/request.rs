@@ -240,7 +240,8 @@ fn generation_config<'a>(
     let (response_mime_type, response_schema, response_json_schema) = match format {
         ir::Format::Text => (None, None, None),
         ir::Format::Json => (Some("application/json"), None, None),
-        ir::Format::Schema(ir::OutputSchema { name, description, schema, strict: _ }) => {
+        ir::Format::Schema(ir::OutputSchema { name, description, schema, strict }) => {
+            cx.report_enforced(*strict);
             for (setting, is_said) in
                 [(ir::Setting::FormatName, name.is_some()), (ir::Setting::FormatDescription, description.is_some())]
             {

@@ -119,7 +119,7 @@ impl Reader {
         }
     }
 
-    fn found(&mut self, found: Found, out: &mut ir::Emitter) {
+    fn found(&mut self, found: Found<'_>, out: &mut ir::Emitter) {
         if out.has_ended() {
             return;
         }
@@ -132,7 +132,7 @@ impl Reader {
         if text.trim().is_empty() || text.trim() == "[DONE]" {
             return;
         }
-        let body = ir::Body::new(text);
+        let body = ir::Body::new(text.to_owned());
         match json::read::<Many<Answer<'_>>>(body.as_str()) {
             Ok(Many(answers)) => {
                 for answer in answers {

@@ -9,7 +9,7 @@ use crate::backends::{Names, Target};
 use crate::context::Cx;
 use crate::diagnostics::codes;
 use crate::dialects::gemini::{ID, NOTE_ENTRY, NOTE_MODE, NOTE_SCHEMA, write};
-use crate::dialects::hosted;
+use crate::dialects::{hosted, mcp};
 use crate::ir;
 use crate::schema;
 
@@ -20,7 +20,7 @@ pub(super) struct Tool<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     function_declarations: Vec<Function<'a>>,
     #[serde(flatten, serialize_with = "write::fields_of_all")]
-    hosted: Vec<&'a ir::Json>,
+    hosted: Vec<Cow<'a, ir::Json>>,
     #[serde(skip)]
     entry: Option<ir::Json>,
 }
@@ -30,7 +30,7 @@ pub(super) struct Tool<'a> {
 struct Function<'a> {
     name: ir::Text,
     #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<Cow<'a, str>>,
+    description: Option<Cow<'a, ir::Text>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parameters: Option<ir::Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +111,7 @@ fn raise_function<'a>(cx: &mut Cx, function: &'a ir::Function, names: &Names) ->
     };
     Function {
         name: names.sent(name, namespace.as_ref()),
-        description: description.as_deref().map(Cow::Borrowed),
+        description: description.as_ref().map(Cow::Borrowed),
         parameters,
         parameters_json_schema,
         extensions: meta.extensions.written(ID, ""),
@@ -163,9 +163,9 @@ fn raise_custom<'a>(cx: &mut Cx, custom: &'a ir::Custom, names: &Names) -> Funct
         Some(ir::Grammar { syntax, definition }) => {
             let before = description.as_deref().unwrap_or_default();
             let gap = if before.is_empty() { "" } else { "\n\n" };
-            Some(Cow::Owned(format!("{before}{gap}The input must follow this {syntax} grammar:\n{definition}")))
+            Some(Cow::Owned(format!("{before}{gap}The input must follow this {syntax} grammar:\n{definition}").into()))
         }
-        None => description.as_deref().map(Cow::Borrowed),
+        None => description.as_ref().map(Cow::Borrowed),
     };
     Function {
         name: names.sent(name, namespace.as_ref()),
@@ -180,13 +180,18 @@ fn raise_custom<'a>(cx: &mut Cx, custom: &'a ir::Custom, names: &Names) -> Funct
     }
 }
 
-fn raise_hosted<'a>(cx: &mut Cx, hosted: &'a ir::Hosted) -> Option<&'a ir::Json> {
+fn raise_hosted<'a>(cx: &mut Cx, hosted: &'a ir::Hosted) -> Option<Cow<'a, ir::Json>> {
     static SEARCH: ir::Json = ir::Json::constant(r#"{"googleSearch":{}}"#);
     static URL_CONTEXT: ir::Json = ir::Json::constant(r#"{"urlContext":{}}"#);
     static CODE_EXECUTION: ir::Json = ir::Json::constant(r#"{"codeExecution":{}}"#);
     let ir::Hosted { dialect, kind, value, ability, loss, meta } = hosted;
     if *dialect == ID {
-        return Some(value);
+        return Some(Cow::Borrowed(value));
+    }
+    if let ir::Ability::Mcp(servers) = ability {
+        let says = mcp::Says { allowed: false, approval: false, headers: true };
+        mcp::report(cx, servers, says, "Gemini", meta.place);
+        return Some(Cow::Owned(ir::Json::of(&mcp::gemini_tool(servers))));
     }
     let mut lost = hosted::other_options(hosted);
     let raised = match ability {
@@ -209,7 +214,7 @@ fn raise_hosted<'a>(cx: &mut Cx, hosted: &'a ir::Hosted) -> Option<&'a ir::Json>
         }
         ir::Ability::UrlContext => ("urlContext", &URL_CONTEXT),
         ir::Ability::CodeExecution => ("codeExecution", &CODE_EXECUTION),
-        ir::Ability::Other => {
+        ir::Ability::Mcp(_) | ir::Ability::Other => {
             cx.report(loss, meta.place, "", format!("Gemini has no hosted tool like {kind} of {dialect}"));
             return None;
         }
@@ -219,7 +224,7 @@ fn raise_hosted<'a>(cx: &mut Cx, hosted: &'a ir::Hosted) -> Option<&'a ir::Json>
         let what = format!("{name} has no {}", lost.join(", "));
         cx.report(&codes::BUILTIN_TOOL_OPTIONS_LOST, meta.place, "", what);
     }
-    Some(declaration)
+    Some(Cow::Borrowed(declaration))
 }
 
 /// Which tools may or must be called.

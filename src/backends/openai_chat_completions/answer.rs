@@ -32,8 +32,8 @@ wire! {
 
     struct Choice<'a> {
         "index" index: Integer,
-        "message" message: Message<'a>,
-        "delta" delta: Message<'a>,
+        "message" message: Box<Message<'a>>,
+        "delta" delta: Box<Message<'a>>,
         "finish_reason" finish_reason: Str<'a>,
         "stop_reason" stop_reason: &'a RawValue,
         "logprobs" logprobs: &'a RawValue,

@@ -11,7 +11,7 @@ use super::wire::{
     Address, Body, CacheField, Call, CalledCustom, CalledFunction, Chunk, Content, ContentPart, ExtraContent, File,
     ImageUrl, InputAudio, Message,
 };
-use super::{CacheMarks, has_newest_models, is_openai};
+use super::{CacheMarks, DocumentUrls, has_newest_models, is_openai, takes_videos};
 use crate::backends::{Names, Target};
 use crate::context::Cx;
 use crate::conversation::{self, Turn};
@@ -20,7 +20,7 @@ use crate::dialects::media::{is_text, known_mime, standard_base64};
 use crate::dialects::openai;
 use crate::dialects::openai_chat_completions as words;
 use crate::dialects::openai_chat_completions::{
-    CONTENT_FORM, FIELD_FORM, ID, ROLE_FORM, ThoughtField, Thoughts, VALUE_FORM, noted,
+    CONTENT_FORM, FIELD_FORM, ID, PART_FORM, ROLE_FORM, ThoughtField, Thoughts, VALUE_FORM, noted,
 };
 use crate::ir;
 
@@ -37,6 +37,8 @@ pub(super) struct Raiser<'a> {
     takes_developer: bool,
     takes_thoughts: bool,
     takes_customs: bool,
+    document_urls: DocumentUrls,
+    takes_videos: bool,
 }
 
 impl<'a> Raiser<'a> {
@@ -49,6 +51,8 @@ impl<'a> Raiser<'a> {
             takes_developer: target.capabilities.developer_role.unwrap_or_else(|| has_newest_models(target)),
             takes_thoughts: !is_openai(target),
             takes_customs,
+            document_urls: DocumentUrls::of(target),
+            takes_videos: takes_videos(target),
         }
     }
 
@@ -367,12 +371,12 @@ impl<'a> Raiser<'a> {
         let rest = meta.extensions.written(ID, "function");
         let function = match kind {
             ir::CallKind::Custom if !self.takes_customs => {
-                let arguments = Cow::Owned(ir::Json::of(&Wrapped { input: arguments }).as_str().to_owned());
+                let arguments = Cow::Owned(ir::Json::of(&Wrapped { input: arguments }).text().clone());
                 Some(CalledFunction { name: name.clone(), arguments, rest })
             }
             ir::CallKind::Custom => None,
             ir::CallKind::Function => {
-                Some(CalledFunction { name: name.clone(), arguments: Cow::Borrowed(arguments.as_str()), rest })
+                Some(CalledFunction { name: name.clone(), arguments: Cow::Borrowed(arguments), rest })
             }
         };
         if noted(FIELD_FORM, &meta.extensions).is_some() && message.function_call.is_none() {
@@ -381,7 +385,7 @@ impl<'a> Raiser<'a> {
         }
         let custom = match function {
             Some(_) => None,
-            None => Some(CalledCustom { name, input: arguments.as_str(), rest: meta.extensions.written(ID, "custom") }),
+            None => Some(CalledCustom { name, input: arguments, rest: meta.extensions.written(ID, "custom") }),
         };
         message.tool_calls.push(Call {
             id: id.as_str(),
@@ -463,7 +467,24 @@ impl<'a> Raiser<'a> {
         let ir::Media { kind, source, mime, name, detail, meta } = media;
         cx.report_extensions(&meta.extensions, meta.place, ID);
         self.foreign_seal(cx, meta);
+        let spelled = noted(PART_FORM, &meta.extensions);
         let body = match (kind, source) {
+            (_, ir::MediaSource::Inline(_) | ir::MediaSource::Url(_)) if spelled.is_some() => {
+                self.at_address(cx, media, spelled.unwrap_or_default())?
+            }
+            (ir::MediaKind::Document, ir::MediaSource::Inline(_) | ir::MediaSource::Url(_))
+                if self.document_urls == DocumentUrls::DocumentUrl && !is_own(meta) =>
+            {
+                self.at_address(cx, media, "\"document_url\"")?
+            }
+            (ir::MediaKind::Document, ir::MediaSource::Url(_))
+                if self.document_urls == DocumentUrls::FileUrl && !is_own(meta) =>
+            {
+                self.at_address(cx, media, "\"file_url\"")?
+            }
+            (ir::MediaKind::Video, ir::MediaSource::Inline(_) | ir::MediaSource::Url(_)) if self.takes_videos => {
+                self.at_address(cx, media, "\"video_url\"")?
+            }
             (_, ir::MediaSource::Text(text)) => {
                 let what = "a text document is told in words";
                 cx.report(&codes::CONTENT_AS_TEXT, meta.place, "", what);
@@ -487,8 +508,9 @@ impl<'a> Raiser<'a> {
                 Body::InputAudio { input_audio: InputAudio { data: standard_base64(data), format, rest } }
             }
             (ir::MediaKind::Document, ir::MediaSource::Inline(data)) => self.document(cx, media, data),
-            // OpenRouter takes one.
-            (ir::MediaKind::Document, ir::MediaSource::Url(url)) if is_own(meta) => {
+            (ir::MediaKind::Document, ir::MediaSource::Url(url))
+                if is_own(meta) || self.document_urls == DocumentUrls::FileData =>
+            {
                 let (file_data, rest) = (Some(Address::Url(url)), meta.extensions.written(ID, "file"));
                 Body::File { file: File { filename: name.as_deref(), file_data, file_id: None, rest } }
             }
@@ -508,34 +530,65 @@ impl<'a> Raiser<'a> {
                 return None;
             }
             (ir::MediaKind::Audio | ir::MediaKind::Document, ir::MediaSource::Url(_)) => {
-                cx.report(&codes::MEDIA_URL_UNSUPPORTED, meta.place, "", format!("{kind:?} by its address"));
+                cx.report_media_url(media);
                 return None;
             }
         };
         if *kind != ir::MediaKind::Image && detail.is_some() {
             cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::Detail, "only pictures have one");
         }
-        if name.is_some() && !matches!(body, Body::File { .. }) {
+        if name.is_some() && !matches!(body, Body::File { .. } | Body::DocumentUrl { .. }) {
             cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::FileName, "only files have a name");
         }
         Some(ContentPart { body, cache: self.cache_field(cx, meta), rest: meta.extensions.written(ID, "") })
     }
 
-    fn image<'r>(&self, cx: &mut Cx, media: &'r ir::Media) -> Option<ImageUrl<'r>> {
-        let ir::Media { source, name, detail, meta, .. } = media;
-        let url = match source {
+    /// What relatives take by its address, or by a `data:` URL, in a part of its own. `part` is the part's kind, in quotes.
+    fn at_address<'r>(&self, cx: &mut Cx, media: &'r ir::Media, part: &str) -> Option<Body<'r>> {
+        let ir::Media { name, meta, .. } = media;
+        let key = match part {
+            "\"document_url\"" => "document_url",
+            "\"file_url\"" => "file_url",
+            "\"audio_url\"" => "audio_url",
+            _ => "video_url",
+        };
+        let url = Self::address(cx, media, if key == "video_url" { "video/mp4" } else { "application/pdf" })?;
+        // Mistral writes no object.
+        let is_bare = noted(FIELD_FORM, &meta.extensions).is_some() || key == "document_url" && !is_own(meta);
+        let place = if is_bare {
+            ImageUrl::Bare(url)
+        } else {
+            ImageUrl::Object { url, detail: None, rest: meta.extensions.written(ID, key) }
+        };
+        Some(match key {
+            "document_url" => Body::DocumentUrl { document_url: place, document_name: name.as_deref() },
+            "file_url" => Body::FileUrl { file_url: place },
+            "audio_url" => Body::AudioUrl { audio_url: place },
+            _ => Body::VideoUrl { video_url: place },
+        })
+    }
+
+    /// An address, or the content as a `data:` URL.
+    fn address<'r>(cx: &mut Cx, media: &'r ir::Media, mime: &'static str) -> Option<Address<'r>> {
+        let meta = &media.meta;
+        match &media.source {
             ir::MediaSource::Inline(data) => {
-                let mime = known_mime(media).unwrap_or("image/png");
-                Address::Data { head: head(mime, &meta.extensions), data: standard_base64(data) }
+                let mime = known_mime(media).unwrap_or(mime);
+                Some(Address::Data { head: head(mime, &meta.extensions), data: standard_base64(data) })
             }
-            ir::MediaSource::Url(url) if url.starts_with("http") || url.starts_with("data:") || is_own(meta) => {
-                Address::Url(url)
+            ir::MediaSource::Url(url) if media.is_on_web() || url.starts_with("data:") || is_own(meta) => {
+                Some(Address::Url(url))
             }
             ir::MediaSource::Url(_) | ir::MediaSource::File { .. } | ir::MediaSource::Text(_) => {
-                cx.report(&codes::MEDIA_URL_UNSUPPORTED, meta.place, "", "only addresses of the web are taken");
-                return None;
+                cx.report_media_url(media);
+                None
             }
-        };
+        }
+    }
+
+    fn image<'r>(&self, cx: &mut Cx, media: &'r ir::Media) -> Option<ImageUrl<'r>> {
+        let ir::Media { name, detail, meta, .. } = media;
+        let url = Self::address(cx, media, "image/png")?;
         let word = detail.and_then(words::detail_name);
         if detail.is_some() && word.is_none() {
             cx.report_at(&codes::MEDIA_DETAIL_LOST, meta.place, ir::Setting::Detail, "there is no such detail");

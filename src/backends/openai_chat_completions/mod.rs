@@ -10,6 +10,9 @@
 //! |---|---|---|
 //! | `maxTokensField` | `max_completion_tokens`, `max_tokens` | by the model |
 //! | `customTools` | `true`, `false`: they go up as functions with one text | by the model, else `true` where the client speaks this dialect |
+//! | `allowedTools` | `true`, `false`: only the tools that may be called are offered | `true` for OpenAI, or where the client speaks this dialect |
+//! | `documentUrls` | the field for a document's address: `file_data` (OpenRouter), `document_url` (Mistral), `file_url`, `none` | by the host |
+//! | `videos` | `true`, `false`: films go up as `video_url` | by the host: OpenRouter takes them |
 //! | `cacheMarks` | `prompt_cache_breakpoint`, `cache_control` (OpenRouter), `none` | by the model |
 
 mod answer;
@@ -47,6 +50,15 @@ impl Backend for OpenaiChatCompletions {
             request.headers.set_default("authorization", format!("Bearer {}", key.expose()));
         }
         request
+    }
+
+    fn wants_content(&self, media: &ir::Media, target: &Target) -> bool {
+        let is_own = || media.meta.extensions.dialect() == Some(ID);
+        match media.kind {
+            ir::MediaKind::Document => !is_own() && DocumentUrls::of(target) == DocumentUrls::None,
+            ir::MediaKind::Audio => !is_own(),
+            ir::MediaKind::Image | ir::MediaKind::Video => false,
+        }
     }
 
     fn raise(&self, cx: &mut Cx, request: &ir::Request, target: &Target) -> Result<Raised> {
@@ -87,6 +99,47 @@ fn has_newest_models(target: &Target) -> bool {
 
 fn setting<'a>(target: &'a Target, name: &str) -> Option<&'a str> {
     target.settings.get(name).and_then(Value::as_str)
+}
+
+/// Where a document's address is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DocumentUrls {
+    /// `file.file_data`, where OpenAI has the content.
+    FileData,
+    /// A part of its own, which takes the content too, as a `data:` URL (Mistral, who knows no other).
+    DocumentUrl,
+    /// A part of its own, for addresses alone.
+    FileUrl,
+    None,
+}
+
+impl DocumentUrls {
+    fn of(target: &Target) -> Self {
+        match setting(target, "documentUrls") {
+            Some("file_data") => Self::FileData,
+            Some("document_url") => Self::DocumentUrl,
+            Some("file_url") => Self::FileUrl,
+            Some(_) => Self::None,
+            None if is_at(target, OPENROUTER) => Self::FileData,
+            None if is_at(target, "mistral.ai") => Self::DocumentUrl,
+            None => Self::None,
+        }
+    }
+}
+
+/// Whether films are taken.
+fn takes_videos(target: &Target) -> bool {
+    let said = target.settings.get("videos").and_then(Value::as_bool);
+    said.unwrap_or_else(|| is_at(target, OPENROUTER))
+}
+
+/// Takes documents by their addresses where OpenAI has their content, and films (openrouter.ai/docs: PDF inputs, multimodal).
+const OPENROUTER: &str = "openrouter.ai";
+
+/// Whether the upstream is a domain, or within it.
+fn is_at(target: &Target, domain: &str) -> bool {
+    let rest = host(target).and_then(|host| host.strip_suffix(domain));
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// What becomes of a wish to cache.

@@ -14,8 +14,8 @@ use crate::dialects::effort;
 use crate::dialects::openai::{fitting_effort, sampled};
 use crate::dialects::openai_chat_completions as words;
 use crate::dialects::openai_chat_completions::{
-    CHOICE_FORM, EFFORT_FORM, FIELD_FORM, FORMAT_FORM, ID, LAST_FORM, LEGACY_CHOICE, LIMIT_FORM, SEED_FORM, STOP_FORM,
-    STREAM_FORM, TOP_K_FORM, TOP_LOGPROBS_FORM, USER_FORM, WITHOUT_TOOLS, noted,
+    CHOICE_FORM, EFFORT_FORM, FIELD_FORM, FORMAT_FORM, ID, LAST_FORM, LEGACY_CHOICE, LIMIT_FORM, MEANT, SEED_FORM,
+    STOP_FORM, STREAM_FORM, TOP_K_FORM, TOP_LOGPROBS_FORM, USER_FORM, WITHOUT_TOOLS, noted,
 };
 use crate::http;
 use crate::ir;
@@ -275,7 +275,11 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut htt
     conversation::report_prefill(cx, messages, |last| noted(LAST_FORM, &last.extensions).is_some());
     let mut messages = raiser.messages(cx, instructions, &turns);
     let lacks_thoughts = takes.signatures == Some(true) && Raiser::lack_thoughts(&mut messages);
-    let raised = Tools::new(cx, tools, &names, customs);
+    let allowed = match tool_choice {
+        Some(ir::ToolChoice::Allowed { required: _, names }) if !takes_subsets(target, extensions) => Some(&**names),
+        _ => None,
+    };
+    let raised = Tools::new(cx, tools, allowed, &names, customs);
     let (tool_choice, function_call) = choose(cx, tool_choice.as_ref(), tools, &raised, &names, customs, extensions);
     let is_streamed = *delivery == ir::Delivery::Stream;
     let limit = if *prewarm { Some(cx.report_prewarm(ID)) } else { *max_output_tokens };
@@ -475,19 +479,31 @@ struct Tools<'a> {
     tools: Vec<Tool<'a>>,
     functions: Vec<Function<'a>>,
     web_search_options: Option<&'a ir::Json>,
+    /// Only the tools that may be called are among them.
+    is_filtered: bool,
 }
 
 impl<'a> Tools<'a> {
-    fn new(cx: &mut Cx, tools: &'a [ir::Tool], names: &Names, customs: bool) -> Self {
-        let mut out = Self::default();
+    /// All tools, or only the `allowed` ones, for an upstream that cannot be told the difference.
+    fn new(cx: &mut Cx, tools: &'a [ir::Tool], allowed: Option<&[ir::Text]>, names: &Names, customs: bool) -> Self {
+        let mut out = Self { is_filtered: allowed.is_some(), ..Self::default() };
         for tool in tools {
             let meta = tool.meta();
+            if let (
+                Some(allowed),
+                ir::Tool::Function(ir::Function { name, .. }) | ir::Tool::Custom(ir::Custom { name, .. }),
+            ) = (allowed, tool)
+                && !allowed.contains(name)
+            {
+                cx.report(&codes::TOOL_OPTION_LOST, meta.place, "", "not offered, since it may not be called");
+                continue;
+            }
             cx.report_extensions(&meta.extensions, meta.place, ID);
             if meta.cache.is_some() && meta.extensions.get(ID, "cache_control").is_none() {
                 cx.report_at(&codes::CACHE_HINT_LOST, meta.place, ir::Setting::CacheMark, "tools have no mark");
             }
             match tool {
-                ir::Tool::Function(tool) => out.function(tool, names),
+                ir::Tool::Function(tool) => out.function(cx, tool, names),
                 ir::Tool::Custom(tool) if customs => {
                     let custom = custom(tool, names);
                     out.tools.push(Tool::Custom { r#type: "custom", custom, rest: meta.extensions.written(ID, "") });
@@ -511,14 +527,19 @@ impl<'a> Tools<'a> {
         out
     }
 
-    fn function(&mut self, tool: &'a ir::Function, names: &Names) {
+    fn function(&mut self, cx: &mut Cx, tool: &'a ir::Function, names: &Names) {
         let ir::Function { name, namespace, description, parameters, strict, meta } = tool;
         let is_legacy = noted(FIELD_FORM, &meta.extensions).is_some();
+        let is_meant = noted(MEANT, &meta.extensions).is_some();
+        let is_loose = *strict == Some(true) && !is_meant && !parameters.as_ref().is_none_or(schema::is_strict);
+        if is_loose {
+            cx.report_loose(meta.place);
+        }
         let function = Function {
             name: names.sent(name, namespace.as_ref()),
             description: description.clone(),
             parameters: parameters.as_ref().map(parameters_of),
-            strict: *strict,
+            strict: strict.filter(|_| !is_loose),
             rest: meta.extensions.written(ID, if is_legacy { "" } else { "function" }),
         };
         if is_legacy {
@@ -577,6 +598,12 @@ fn as_function<'a>(tool: &'a ir::Custom, names: &Names) -> Function<'a> {
     }
 }
 
+/// Whether the upstream can be told which tools may be called: OpenAI's models can, of others only their clients may know.
+fn takes_subsets(target: &Target, extensions: &ir::Extensions) -> bool {
+    let said = target.settings.get("allowedTools").and_then(serde_json::Value::as_bool);
+    said.unwrap_or_else(|| has_newest_models(target) || noted(MEANT, extensions).is_some())
+}
+
 /// The choice of a tool, in the field that the client used.
 fn choose(
     cx: &mut Cx,
@@ -617,6 +644,9 @@ fn choose(
     let raised = match choice {
         ir::ToolChoice::Auto => ToolChoice::Word("auto"),
         ir::ToolChoice::None => ToolChoice::Word("none"),
+        ir::ToolChoice::Allowed { required, .. } if raised.is_filtered => {
+            ToolChoice::Word(if *required { "required" } else { "auto" })
+        }
         ir::ToolChoice::Required => ToolChoice::Word("required"),
         ir::ToolChoice::Tool { name, .. } if is_legacy => ToolChoice::Name { name: names.sent(name, None) },
         ir::ToolChoice::Tool { name, kind } => named(name, *kind),

@@ -20,7 +20,7 @@ impl ChunkDecoder {
     }
 }
 
-fn take(found: Found, reader: &mut Reader, out: &mut ir::Emitter) {
+fn take(found: Found<'_>, reader: &mut Reader, out: &mut ir::Emitter) {
     if out.has_ended() {
         return;
     }

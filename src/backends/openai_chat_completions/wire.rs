@@ -107,6 +107,20 @@ pub(super) enum Body<'a> {
     File {
         file: File<'a>,
     },
+    DocumentUrl {
+        document_url: ImageUrl<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        document_name: Option<&'a str>,
+    },
+    FileUrl {
+        file_url: ImageUrl<'a>,
+    },
+    AudioUrl {
+        audio_url: ImageUrl<'a>,
+    },
+    VideoUrl {
+        video_url: ImageUrl<'a>,
+    },
     Thinking {
         thinking: [Chunk<'a>; 1],
     },
@@ -210,7 +224,7 @@ pub(super) struct Call<'a> {
 #[derive(Serialize)]
 pub(super) struct CalledFunction<'a> {
     pub(super) name: ir::Text,
-    pub(super) arguments: Cow<'a, str>,
+    pub(super) arguments: Cow<'a, ir::Text>,
     #[serde(flatten)]
     pub(super) rest: ir::Written<'a>,
 }
@@ -218,7 +232,7 @@ pub(super) struct CalledFunction<'a> {
 #[derive(Serialize)]
 pub(super) struct CalledCustom<'a> {
     pub(super) name: ir::Text,
-    pub(super) input: &'a str,
+    pub(super) input: &'a ir::Text,
     #[serde(flatten)]
     pub(super) rest: ir::Written<'a>,
 }

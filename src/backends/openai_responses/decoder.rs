@@ -47,7 +47,7 @@ impl Stream {
         Self { parser: Parser::default(), reader: Reader::new(memo) }
     }
 
-    fn found(reader: &mut Reader, found: Found, out: &mut ir::Emitter) {
+    fn found(reader: &mut Reader, found: Found<'_>, out: &mut ir::Emitter) {
         if out.has_ended() {
             return;
         }
@@ -55,7 +55,7 @@ impl Stream {
             Found::Comment => out.idle(),
             Found::TooLarge => out.fail(Error::unreadable("the upstream sent an event beyond all measure")),
             Found::Frame(frame) => {
-                if let Err(error) = event(reader, &frame, out) {
+                if let Err(error) = event(reader, frame, out) {
                     out.fail(error);
                 }
             }

@@ -53,7 +53,7 @@ pub(super) enum Item<'a> {
         name: ir::Text,
         #[serde(skip_serializing_if = "Option::is_none")]
         namespace: Option<&'a ir::Text>,
-        arguments: &'a str,
+        arguments: Cow<'a, ir::Text>,
         #[serde(flatten)]
         extensions: ir::Written<'a>,
     },
@@ -64,7 +64,7 @@ pub(super) enum Item<'a> {
         name: ir::Text,
         #[serde(skip_serializing_if = "Option::is_none")]
         namespace: Option<&'a ir::Text>,
-        input: &'a str,
+        input: &'a ir::Text,
         #[serde(flatten)]
         extensions: ir::Written<'a>,
     },
@@ -508,8 +508,8 @@ impl<'a> Raiser<'a> {
         let extensions = meta.extensions.written(DIALECT, "");
         self.items.push(match kind {
             ir::CallKind::Function => {
-                let is_empty = arguments.trim().is_empty() && !self.is_own;
-                let arguments = if is_empty { "{}" } else { arguments.as_str() };
+                let is_empty = arguments.is_blank() && !self.is_own;
+                let arguments = if is_empty { Cow::Owned(ir::Text::constant("{}")) } else { Cow::Borrowed(arguments) };
                 Item::FunctionCall { id, call_id, name, namespace, arguments, extensions }
             }
             ir::CallKind::Custom => Item::CustomToolCall { id, call_id, name, namespace, input: arguments, extensions },

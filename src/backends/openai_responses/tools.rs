@@ -8,6 +8,7 @@ use crate::backends::Names;
 use crate::context::Cx;
 use crate::diagnostics::codes;
 use crate::dialects::hosted::{chosen, other_options};
+use crate::dialects::mcp;
 use crate::dialects::openai_responses::{self as words, own_tools};
 use crate::ir;
 use crate::schema;
@@ -24,6 +25,7 @@ pub(super) enum ToolBody<'a> {
     Raw(&'a ir::Json),
     WebSearch(WebSearchBody<'a>),
     CodeInterpreter(CodeInterpreterBody),
+    Mcp(Value),
 }
 
 #[derive(Serialize)]
@@ -92,9 +94,15 @@ pub(super) fn raise<'a>(cx: &mut Cx, request: &'a ir::Request, names: &Names, is
             );
         }
         let (body, namespace) = match tool {
-            ir::Tool::Function(tool) => (function(tool, names, is_own), tool.namespace.as_ref()),
+            ir::Tool::Function(tool) => (function(cx, tool, names, is_own), tool.namespace.as_ref()),
             ir::Tool::Custom(tool) => (custom(tool, names), tool.namespace.as_ref()),
             ir::Tool::Hosted(tool) => {
+                if let (ir::Ability::Mcp(servers), true) = (&tool.ability, tool.dialect != DIALECT) {
+                    let says = mcp::Says { allowed: true, approval: true, headers: true };
+                    mcp::report(cx, servers, says, "OpenAI", meta.place);
+                    out.extend(mcp::openai_tools(servers).map(ToolBody::Mcp));
+                    continue;
+                }
                 out.extend(hosted(cx, tool, has_search));
                 continue;
             }
@@ -117,7 +125,7 @@ pub(super) fn raise<'a>(cx: &mut Cx, request: &'a ir::Request, names: &Names, is
     out
 }
 
-fn function<'a>(tool: &'a ir::Function, names: &Names, is_own: bool) -> ToolBody<'a> {
+fn function<'a>(cx: &mut Cx, tool: &'a ir::Function, names: &Names, is_own: bool) -> ToolBody<'a> {
     let ir::Function { name, namespace, description, parameters, strict, meta } = tool;
     if let Some(own) = own_tools::own_form(meta) {
         return ToolBody::Raw(own);
@@ -127,6 +135,11 @@ fn function<'a>(tool: &'a ir::Function, names: &Names, is_own: bool) -> ToolBody
         return ToolBody::Nested(NestedBody { r#type: "function", extensions });
     }
     let name = names.sent(name, namespace.as_ref());
+    let is_loose = *strict == Some(true) && !is_own && !parameters.as_ref().is_none_or(schema::is_strict);
+    if is_loose {
+        cx.report_loose(meta.place);
+    }
+    let strict = &strict.filter(|_| !is_loose);
     let parameters = parameters.as_ref().map(|schema| {
         let json = schema::json_schema(schema);
         if is_own { json } else { with_properties(json) }
@@ -181,7 +194,7 @@ fn hosted<'a>(cx: &mut Cx, tool: &'a ir::Hosted, has_search: bool) -> Option<Too
         })),
         // The search opens the addresses that it is told of.
         ir::Ability::UrlContext if has_search => None,
-        ir::Ability::UrlContext | ir::Ability::Other => {
+        ir::Ability::UrlContext | ir::Ability::Mcp(_) | ir::Ability::Other => {
             cx.report(loss, meta.place, "", format!("{DIALECT} has no tool like {kind} of {dialect}"));
             return None;
         }
@@ -306,7 +319,7 @@ pub(super) fn choice<'a>(
             let hosted = chosen(&request.tools, choice).and_then(|tool| match tool.ability {
                 ir::Ability::WebSearch(_) => Some("web_search"),
                 ir::Ability::CodeExecution => Some("code_interpreter"),
-                ir::Ability::UrlContext | ir::Ability::Other => None,
+                ir::Ability::UrlContext | ir::Ability::Mcp(_) | ir::Ability::Other => None,
             });
             if let Some(r#type) = hosted {
                 return Some(ChoiceBody::Tool {

@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use super::super::words::list;
 use super::super::{Options, Quirks, Timeouts};
-use super::{BUDGET, CAPABILITIES, EFFORTS, Fields, Node, OPTIONS, QUIRKS, Reader, TIMEOUTS, kind};
+use super::{BUDGET, CAPABILITIES, EFFORTS, FETCH, Fields, Node, OPTIONS, QUIRKS, Reader, TIMEOUTS, kind};
 use crate::capabilities::{Budget, Capabilities, Efforts, Extent, Taken};
 use crate::dialects::effort;
+use crate::fetch;
 use crate::ir;
 
 /// Quirks, options and capabilities of one place; what is not said there is `None`.
@@ -230,6 +231,41 @@ impl Reader<'_> {
             }
         }
         out
+    }
+
+    /// `true`, `false`, or what may be fetched.
+    pub(super) fn fetch_media(&mut self, node: &Node<'_>) -> Option<fetch::Rules> {
+        let mut out = fetch::Rules::default();
+        match node.value {
+            Value::Bool(is_on) => return is_on.then_some(out),
+            Value::Object(_) => {}
+            Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                let what = format!("expected true, false or an object, found {}", kind(node.value));
+                self.problem(&node.place, what);
+                return None;
+            }
+        }
+        let fields = self.object(node, &FETCH)?;
+        let mut limit = |key: &str| fields.get(key).and_then(|node| self.count(&node));
+        let size = |count: u64| usize::try_from(count).ok();
+        out.max_bytes = limit("maxBytes").and_then(size).unwrap_or(out.max_bytes);
+        out.max_urls = limit("maxUrls").and_then(size).unwrap_or(out.max_urls);
+        out.timeout_ms = limit("timeoutMs").unwrap_or(out.timeout_ms);
+        if let Some(node) = fields.get("allowHosts") {
+            for node in self.one_or_more(&node) {
+                let Some(host) = self.text(&node) else { continue };
+                let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+                if host.is_empty() || !host.chars().all(is_host) {
+                    self.problem(
+                        &node.place,
+                        "expected a host, perhaps with a port: `files.example`, `127.0.0.1:9000`",
+                    );
+                    continue;
+                }
+                out.allow_hosts.push(host.to_ascii_lowercase());
+            }
+        }
+        Some(out)
     }
 
     fn effort(&mut self, node: &Node<'_>) -> Option<ir::Effort> {

@@ -170,12 +170,12 @@ pub(crate) fn kind(word: &str) -> Option<Kind> {
 
 /// How a result's words and its error flag are written as an object where nothing else is known: text that is an object
 /// goes as it stands, unless Gemini would take one of its fields for the whole.
-pub(crate) fn response_value(text: &str, error: bool) -> ir::Json {
+pub(crate) fn response_value(text: &ir::Text, error: bool) -> ir::Json {
     #[derive(serde::Serialize)]
     #[serde(rename_all = "snake_case")]
     enum Wrapped<'a> {
-        Output(&'a str),
-        Error(&'a str),
+        Output(&'a ir::Text),
+        Error(&'a ir::Text),
     }
     if error {
         return ir::Json::of(&Wrapped::Error(text));
@@ -187,11 +187,11 @@ pub(crate) fn response_value(text: &str, error: bool) -> ir::Json {
 }
 
 /// `text`, if it is an object that can be a result as it stands.
-pub(crate) fn as_response_object(text: &str) -> Option<ir::Json> {
-    if !text.trim_start().starts_with('{') {
+pub(crate) fn as_response_object(text: &ir::Text) -> Option<ir::Json> {
+    if !text.begins('{') {
         return None;
     }
-    let json = ir::Json::parse_object(&text.into())?;
+    let json = ir::Json::parse_object(text)?;
     let fields = read::fields(json.as_str())?;
     let is_special = fields.unknown.iter().any(|(name, _)| matches!(&**name, "output" | "error"));
     (!is_special).then_some(json)

@@ -54,7 +54,7 @@ pub(crate) fn write_fields<S: Serializer>(json: &Option<Cow<'_, Json>>, serializ
 }
 
 /// The same, of several objects.
-pub(crate) fn fields_of_all<S: Serializer>(all: &[&Json], serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn fields_of_all<S: Serializer>(all: &[Cow<'_, Json>], serializer: S) -> Result<S::Ok, S::Error> {
     let fields: Vec<_> = all.iter().filter_map(|json| read::fields(json.as_str())).collect();
     serializer.collect_map(fields.iter().flat_map(|one| one.unknown.iter()).map(|(name, raw)| (&**name, raw)))
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
-use super::request::{Content, keep, mark, read_here};
+use super::request::{Content, keep, mark};
 use super::slots::{self, Owner};
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
@@ -15,7 +15,7 @@ use crate::dialects::hosted::keep_untold;
 use crate::envelope;
 use crate::error::Result;
 use crate::ir;
-use crate::json::{self, Str, StrOr, Unknown, wire};
+use crate::json::{Str, StrOr, Unknown, wire};
 
 wire! {
     struct Head<'a> {
@@ -98,7 +98,7 @@ pub(super) fn parts(cx: &mut Cx, content: &Content<'_>, calls: &mut Calls) -> Re
 
 /// A block that can only be text: the operator's words.
 pub(super) fn only_text(cx: &mut Cx, raw: &RawValue) -> Result<(ir::Text, ir::Meta)> {
-    let wire: TextBlock<'_> = read_here(cx, raw)?;
+    let wire: TextBlock<'_> = cx.read_here(raw)?;
     match wire.kind.as_deref() {
         Some("text") | None => {}
         Some(other) => return Err(cx.invalid("type", format!("unexpected block `{other}`, expected `text`"))),
@@ -115,9 +115,9 @@ fn push_text(text: ir::Text, meta: ir::Meta, out: &mut Parts) {
 }
 
 fn block(cx: &mut Cx, raw: &RawValue, calls: &mut Calls, out: &mut Parts) -> Result<()> {
-    let kind = match json::kind(raw) {
+    let kind = match cx.kind(raw) {
         Some(kind) => kind,
-        None => cx.required(read_here::<Head<'_>>(cx, raw)?.kind, "type")?,
+        None => cx.required(cx.read_here::<Head<'_>>(raw)?.kind, "type")?,
     };
     let part = match &*kind {
         "text" => return text(cx, raw, out),
@@ -171,7 +171,7 @@ fn field_loss(name: &str) -> &'static Code {
 }
 
 fn text(cx: &mut Cx, raw: &RawValue, out: &mut Parts) -> Result<()> {
-    let wire: TextBlock<'_> = read_here(cx, raw)?;
+    let wire: TextBlock<'_> = cx.read_here(raw)?;
     let text = cx.text(&cx.required(wire.text, "text")?);
     let mut meta = meta(cx, wire.cache, &wire.unknown)?;
     let mut citations = Vec::new();
@@ -183,7 +183,7 @@ fn text(cx: &mut Cx, raw: &RawValue, out: &mut Parts) -> Result<()> {
     if text.is_empty() {
         return Ok(());
     }
-    if text.trim().is_empty() {
+    if text.is_blank() {
         mark(marks::BLANK, &mut meta.extensions);
     }
     out.parts.push(ir::Part::Text(ir::TextPart { text, citations, logprobs: Vec::new(), meta }));
@@ -191,7 +191,7 @@ fn text(cx: &mut Cx, raw: &RawValue, out: &mut Parts) -> Result<()> {
 }
 
 fn media(cx: &mut Cx, raw: &RawValue, kind: ir::MediaKind) -> Result<ir::Part> {
-    let wire: MediaBlock<'_> = read_here(cx, raw)?;
+    let wire: MediaBlock<'_> = cx.read_here(raw)?;
     let source_raw = cx.required(wire.source, "source")?;
     let source: Source<'_> = cx.read("source", source_raw)?;
     let source_kind = cx.at("source", |cx| cx.required(source.kind, "type"))?;
@@ -239,7 +239,7 @@ fn plain_mime(cx: &Cx, mime: &Str<'_>) -> ir::Text {
 }
 
 fn tool_use(cx: &mut Cx, raw: &RawValue, calls: &mut Calls) -> Result<ir::Part> {
-    let wire: ToolUse<'_> = read_here(cx, raw)?;
+    let wire: ToolUse<'_> = cx.read_here(raw)?;
     let id = cx.text(&cx.required(wire.id, "id")?);
     let name = cx.text(&cx.required(wire.name, "name")?);
     let arguments = match wire.input {
@@ -255,7 +255,7 @@ fn tool_use(cx: &mut Cx, raw: &RawValue, calls: &mut Calls) -> Result<ir::Part> 
 }
 
 fn tool_result(cx: &mut Cx, raw: &RawValue, calls: &mut Calls) -> Result<ir::Part> {
-    let wire: ToolResult<'_> = read_here(cx, raw)?;
+    let wire: ToolResult<'_> = cx.read_here(raw)?;
     let call_id = cx.text(&cx.required(wire.id, "tool_use_id")?);
     let name = calls.0.get(call_id.as_str()).cloned();
     let content = match &wire.content {
@@ -271,7 +271,7 @@ fn tool_result(cx: &mut Cx, raw: &RawValue, calls: &mut Calls) -> Result<ir::Par
 }
 
 fn thinking(cx: &mut Cx, raw: &RawValue, out: &mut Parts) -> Result<()> {
-    let wire: Thinking<'_> = read_here(cx, raw)?;
+    let wire: Thinking<'_> = cx.read_here(raw)?;
     let text = cx.optional_text(wire.thinking.as_ref()).unwrap_or_default();
     let mut meta = meta(cx, None, &wire.unknown)?;
     let signature = wire.signature.filter(|signature| !signature.is_empty());
@@ -284,7 +284,7 @@ fn thinking(cx: &mut Cx, raw: &RawValue, out: &mut Parts) -> Result<()> {
 }
 
 fn redacted(cx: &mut Cx, raw: &RawValue, out: &mut Parts) -> Result<()> {
-    let wire: RedactedThinking<'_> = read_here(cx, raw)?;
+    let wire: RedactedThinking<'_> = cx.read_here(raw)?;
     let data = cx.required(wire.data, "data")?;
     let mut meta = meta(cx, None, &wire.unknown)?;
     match slots::carried(&data) {

@@ -36,6 +36,7 @@ wire! {
         "metadata" metadata: Metadata<'a>,
         "service_tier" service_tier: Str<'a>,
         "speed" speed: Str<'a>,
+        "mcp_servers" mcp_servers: &'a RawValue,
     }
     struct Turn<'a> {
         "role" role: Str<'a>,
@@ -61,7 +62,7 @@ wire! {
 
 pub(super) fn lower(cx: &mut Cx, route: &Route) -> Result<Lowered> {
     let document = cx.body();
-    let wire: Body<'_> = json::read(document.as_str())?;
+    let wire: Body<'_> = json::document(&document)?;
     let mut request = ir::Request { headers: route.headers.clone(), ..ir::Request::default() };
     request.model = cx.text(&cx.required(wire.model, "model")?);
     if wire.stream == Some(true) {
@@ -120,6 +121,9 @@ pub(super) fn lower(cx: &mut Cx, route: &Route) -> Result<Lowered> {
         let tool = cx.at_item("tools", index, |cx| tools::tool(cx, raw))?;
         request.tools.push(tool);
     }
+    if let Some(raw) = wire.mcp_servers {
+        tools::mcp_servers(cx, raw, &mut request);
+    }
     if let Some(raw) = wire.tool_choice.filter(|raw| raw.get() != "null") {
         tools::choice(cx, raw, &mut request)?;
     }
@@ -132,7 +136,6 @@ fn field_loss(name: &str) -> &'static Code {
     match name {
         "thread" => &codes::THREAD_UNSUPPORTED,
         "container" => &codes::SERVER_STATE_UNSUPPORTED,
-        "mcp_servers" => &codes::BUILTIN_TOOL_UNSUPPORTED,
         "context_management" | "compaction" => &codes::CONTEXT_MANAGEMENT_LOST,
         "cache_control" => &codes::CACHE_HINT_LOST,
         "user_profile_id" | "workspace_id" => &codes::METADATA_LOST,
@@ -168,11 +171,6 @@ pub(super) fn keep(
 pub(super) fn mark(name: &'static str, out: &mut ir::Extensions) {
     let field = ir::Extension { name: ir::Text::constant(name), value: ir::Json::of(&true), loss: &codes::WIRE_FORM };
     out.push(ID, field);
-}
-
-/// Reads `raw`, which stands where we are.
-pub(super) fn read_here<'a, T: serde::Deserialize<'a>>(cx: &Cx, raw: &'a RawValue) -> Result<T> {
-    json::read(raw.get()).map_err(|error| cx.invalid(error.place.as_deref().unwrap_or_default(), &error.message))
 }
 
 fn unsigned(cx: &Cx, key: &str, number: Integer) -> Result<u64> {

@@ -3,10 +3,11 @@
 use serde_json::value::RawValue;
 
 use super::blocks::cache_mark;
-use super::request::{keep, read_here};
+use super::request::keep;
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
 use crate::dialects::claude::{self, ID};
+use crate::dialects::mcp;
 use crate::error::Result;
 use crate::ir;
 use crate::json::{self, Integer, Str, wire};
@@ -47,8 +48,8 @@ wire! {
 
 /// A tool; where we are is its declaration.
 pub(super) fn tool(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
-    let kind = match json::kind(raw) {
-        None => read_here::<Head<'_>>(cx, raw)?.kind,
+    let kind = match cx.kind(raw) {
+        None => cx.read_here::<Head<'_>>(raw)?.kind,
         kind => kind,
     };
     match kind.as_deref() {
@@ -58,7 +59,7 @@ pub(super) fn tool(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
 }
 
 fn function(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
-    let wire: Function<'_> = read_here(cx, raw)?;
+    let wire: Function<'_> = cx.read_here(raw)?;
     let name = cx.text(&cx.required(wire.name, "name")?);
     let parameters = match wire.schema.filter(|raw| raw.get() != "null") {
         Some(schema) if !schema.get().starts_with('{') => {
@@ -100,7 +101,7 @@ fn hosted(cx: &mut Cx, raw: &RawValue, kind: &str) -> Result<ir::Tool> {
 }
 
 fn web_search(cx: &Cx, raw: &RawValue) -> Result<ir::WebSearch> {
-    let wire: Search<'_> = read_here(cx, raw)?;
+    let wire: Search<'_> = cx.read_here(raw)?;
     let texts = |list: Option<Vec<Str<'_>>>| list.unwrap_or_default().iter().map(|text| cx.text(text)).collect();
     let location = wire.location.map(|location| ir::Location {
         city: cx.optional_text(location.city.as_ref()),
@@ -115,6 +116,26 @@ fn web_search(cx: &Cx, raw: &RawValue) -> Result<ir::WebSearch> {
         max_uses: wire.max_uses.and_then(Integer::unsigned),
         context_size: None,
     })
+}
+
+/// The servers that tools of `request` offer. The field itself goes back to Claude as it came; elsewhere they say all that it does,
+/// unless one of the servers is offered by none, as an older beta has it.
+pub(super) fn mcp_servers(cx: &mut Cx, raw: &RawValue, request: &mut ir::Request) {
+    let json = cx.json(raw);
+    let servers = json.value();
+    let mut offered = 0;
+    for tool in &mut request.tools {
+        if let ir::Tool::Hosted(tool) = tool
+            && tool.kind == "mcp_toolset"
+            && let Some(server) = mcp::of_claude(&servers, &tool.value.value())
+        {
+            tool.ability = ir::Ability::Mcp(vec![server]);
+            offered += 1;
+        }
+    }
+    let is_said = servers.as_array().is_some_and(|servers| servers.len() == offered);
+    let loss = if is_said { &codes::WIRE_FORM } else { &codes::BUILTIN_TOOL_UNSUPPORTED };
+    cx.keep(ID, "mcp_servers", json, loss, &mut request.extensions);
 }
 
 /// The choice among the tools of `request`, which are lowered already.

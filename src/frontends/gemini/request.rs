@@ -10,6 +10,7 @@ use crate::dialects::gemini::{
     ID, MODE_NUMBERS, NOTE_ENTRY, NOTE_ID, NOTE_LABELS, NOTE_LAST, NOTE_LEVEL, NOTE_MODE, NOTE_RESPONSE, NOTE_SCHEMA,
     as_response_object, spelling,
 };
+use crate::dialects::mcp;
 use crate::envelope;
 use crate::error::Result;
 use crate::frontends::{Operation, Route};
@@ -100,7 +101,7 @@ wire! {
 
 pub(super) fn lower(cx: &mut Cx, route: &Route) -> Result<ir::Request> {
     let body = cx.body();
-    let document: Request<'_> = json::read(body.as_str())?;
+    let document: Request<'_> = json::document(&body)?;
     let mut out = ir::Request {
         model: route.model.as_deref().unwrap_or_default().into(),
         delivery: route.delivery.unwrap_or_default(),
@@ -435,24 +436,24 @@ fn response_text(cx: &mut Cx, raw: &RawValue, out: &mut ir::Extensions) -> Resul
     if !whole.is_object() {
         return Err(cx.invalid("response", "expected an object"));
     }
-    let fields = read::fields(raw.get()).unwrap_or_default();
+    let fields: read::Fields<'_> = cx.read_here(raw).unwrap_or_default();
     let mut entries = fields.unknown.iter();
     let only = entries.next().filter(|_| entries.next().is_none());
-    let as_text = |raw: &RawValue| json::read::<Str<'_>>(raw.get()).ok().map(|text| text.into_owned());
+    let as_text = |raw: &RawValue| cx.read_here::<Str<'_>>(raw).ok().map(|text| cx.text(&text));
     let (text, error, is_canonical) = match only {
         Some((name, value)) if **name == *"error" => match as_text(value) {
-            Some(text) => (text.into(), true, true),
+            Some(text) => (text, true, true),
             None => (cx.json(value).text().clone(), true, false),
         },
         Some((name, value)) if **name == *"output" => match as_text(value) {
             Some(text) => {
                 let is_canonical = !text.is_empty() && as_response_object(&text).is_none();
-                (text.into(), false, is_canonical)
+                (text, false, is_canonical)
             }
             None => (whole.text().clone(), false, false),
         },
         _ => {
-            let is_canonical = as_response_object(whole.as_str()).is_some();
+            let is_canonical = as_response_object(whole.text()).is_some();
             (whole.text().clone(), false, is_canonical)
         }
     };
@@ -492,6 +493,10 @@ fn tool(cx: &mut Cx, tool: Tool<'_>, entry: Option<usize>, out: &mut Vec<ir::Too
             }
             "urlContext" => (ir::Ability::UrlContext, &codes::BUILTIN_TOOL_UNSUPPORTED),
             "codeExecution" => (ir::Ability::CodeExecution, &codes::BUILTIN_TOOL_UNSUPPORTED),
+            "mcpServers" => {
+                let servers = mcp::of_gemini(&cx.json(raw).value());
+                (servers.map_or(ir::Ability::Other, ir::Ability::Mcp), &codes::BUILTIN_TOOL_UNSUPPORTED)
+            }
             _ => (ir::Ability::Other, &codes::BUILTIN_TOOL_UNSUPPORTED),
         };
         let mut meta = ir::Meta::at(cx.named_place(kind.clone()));

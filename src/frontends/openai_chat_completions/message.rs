@@ -8,7 +8,8 @@ use crate::diagnostics::codes;
 use crate::dialects::media;
 use crate::dialects::openai_chat_completions as words;
 use crate::dialects::openai_chat_completions::{
-    CONTENT_FORM, FIELD_FORM, FILE_FORM, ID, LAST_FORM, ROLE_FORM, ThoughtField, Thoughts, VALUE_FORM, note, note_loss,
+    CONTENT_FORM, FIELD_FORM, FILE_FORM, ID, LAST_FORM, PART_FORM, ROLE_FORM, ThoughtField, Thoughts, VALUE_FORM, note,
+    note_loss,
 };
 use crate::envelope;
 use crate::error::Result;
@@ -43,6 +44,11 @@ wire! {
         "image_url" image_url: StrOr<'a, ImageUrl<'a>>,
         "input_audio" input_audio: InputAudio<'a>,
         "file" file: File<'a>,
+        "document_url" document_url: StrOr<'a, ImageUrl<'a>>,
+        "document_name" document_name: Str<'a>,
+        "file_url" file_url: StrOr<'a, ImageUrl<'a>>,
+        "audio_url" audio_url: StrOr<'a, ImageUrl<'a>>,
+        "video_url" video_url: StrOr<'a, ImageUrl<'a>>,
         "thinking" thinking: &'a RawValue,
         "prompt_cache_breakpoint" prompt_cache_breakpoint: &'a RawValue,
         "cache_control" cache_control: &'a RawValue,
@@ -443,9 +449,12 @@ fn lower_part(cx: &mut Cx, place: (usize, usize), part: &ContentPart<'_>) -> Res
             note(CONTENT_FORM, ir::Json::of::<[(); 0]>(&[]), &mut meta.extensions);
             ir::Part::Refusal(ir::Refusal { text, meta })
         }
-        "image_url" => ir::Part::Media(image(cx, cx.required(part.image_url.as_ref(), "image_url")?, meta)?),
+        "image_url" => {
+            ir::Part::Media(image(cx, cx.required(part.image_url.as_ref(), "image_url")?, "image_url", meta)?)
+        }
         "input_audio" => ir::Part::Media(audio(cx, cx.required(part.input_audio.as_ref(), "input_audio")?, meta)?),
         "file" => ir::Part::Media(file(cx, cx.required(part.file.as_ref(), "file")?, meta)?),
+        "document_url" | "file_url" | "audio_url" | "video_url" => ir::Part::Media(at_address(cx, part, kind, meta)?),
         "thinking" => {
             // Its chunks may have fields of their own; the upstream that wants thoughts back wants them as they were.
             note(VALUE_FORM, whole_part(cx, place), &mut meta.extensions);
@@ -468,7 +477,7 @@ fn lower_part(cx: &mut Cx, place: (usize, usize), part: &ContentPart<'_>) -> Res
 /// The part as it stands in the document.
 fn whole_part(cx: &Cx, (message, part): (usize, usize)) -> ir::Json {
     let body = cx.body();
-    let document: RawDocument<'_> = json::read(body.as_str()).unwrap_or_default();
+    let document: RawDocument<'_> = json::document(&body).unwrap_or_default();
     let message = document.messages.as_ref().and_then(|messages| messages.get(message));
     match message.and_then(|message| message.content.as_ref()) {
         Some(StrOr::Other(parts)) => parts.get(part).map_or(ir::Json::NULL, |raw| body.json(raw)),
@@ -495,24 +504,41 @@ fn thinking(cx: &Cx, raw: Option<&RawValue>, mut meta: ir::Meta) -> ir::Part {
     ir::Part::Reasoning(ir::Reasoning { text, form: ir::ReasoningForm::Raw, meta })
 }
 
-fn image(cx: &mut Cx, image: &StrOr<'_, ImageUrl<'_>>, mut meta: ir::Meta) -> Result<ir::Media> {
+/// A picture, or what else stands in a field `key` as a picture does.
+fn image(cx: &mut Cx, image: &StrOr<'_, ImageUrl<'_>>, key: &'static str, mut meta: ir::Meta) -> Result<ir::Media> {
     let (url, detail) = match image {
         StrOr::Str(url) => {
             note(FIELD_FORM, ir::Json::of("string"), &mut meta.extensions);
             (url, None)
         }
         StrOr::Other(ImageUrl { url, detail, unknown }) => {
-            keep_inner(cx, "image_url", unknown, &mut meta.extensions);
-            (cx.required(url.as_ref(), "image_url.url")?, detail.as_ref())
+            keep_inner(cx, key, unknown, &mut meta.extensions);
+            let url = cx.at(key, |cx| cx.required(url.as_ref(), "url"))?;
+            (url, detail.as_ref())
         }
     };
     let (source, mime) = located(cx, url, &mut meta.extensions);
     let known = detail.and_then(|detail| words::detail_named(detail));
     if let (Some(word), None) = (detail, known) {
         let word = ir::Json::of(&**word);
-        cx.keep(ID, "image_url.detail", word, &codes::MEDIA_DETAIL_LOST, &mut meta.extensions);
+        cx.keep(ID, format!("{key}.detail"), word, &codes::MEDIA_DETAIL_LOST, &mut meta.extensions);
     }
     Ok(ir::Media { kind: ir::MediaKind::Image, source, mime, name: None, detail: known, meta })
+}
+
+/// A document, sound or film as relatives take them by their addresses: Mistral, Z.ai, vLLM, OpenRouter.
+fn at_address(cx: &mut Cx, part: &ContentPart<'_>, kind: &str, mut meta: ir::Meta) -> Result<ir::Media> {
+    let (field, key, media_kind) = match kind {
+        "document_url" => (&part.document_url, "document_url", ir::MediaKind::Document),
+        "file_url" => (&part.file_url, "file_url", ir::MediaKind::Document),
+        "audio_url" => (&part.audio_url, "audio_url", ir::MediaKind::Audio),
+        _ => (&part.video_url, "video_url", ir::MediaKind::Video),
+    };
+    note(PART_FORM, ir::Json::of(key), &mut meta.extensions);
+    let mut media = image(cx, cx.required(field.as_ref(), key)?, key, meta)?;
+    media.kind = media_kind;
+    media.name = cx.optional_text(part.document_name.as_ref());
+    Ok(media)
 }
 
 fn audio(cx: &mut Cx, audio: &InputAudio<'_>, mut meta: ir::Meta) -> Result<ir::Media> {

@@ -37,7 +37,7 @@ pub(super) fn of(setting: ir::Setting) -> &'static [&'static str] {
         ir::Setting::Parameters => &["function.parameters", "parameters"],
         ir::Setting::CacheMark => &["prompt_cache_breakpoint", "cache_control"],
         ir::Setting::Detail => &["image_url.detail"],
-        ir::Setting::FileName => &["file.filename"],
+        ir::Setting::FileName => &["file.filename", "document_name"],
         ir::Setting::Citations => &["annotations"],
     }
 }

@@ -6,8 +6,8 @@ use super::message::{self, Message};
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
 use crate::dialects::openai_chat_completions::{
-    CHOICE_FORM, EFFORT_FORM, FIELD_FORM, FORMAT_FORM, FUNCTIONS, ID, LEGACY_CHOICE, LIMIT_FORM, SEED_FORM, STOP_FORM,
-    STREAM_FORM, TOP_K_FORM, TOP_LOGPROBS_FORM, USER_FORM, WITHOUT_TOOLS, note,
+    CHOICE_FORM, EFFORT_FORM, FIELD_FORM, FORMAT_FORM, FUNCTIONS, ID, LEGACY_CHOICE, LIMIT_FORM, MEANT, SEED_FORM,
+    STOP_FORM, STREAM_FORM, TOP_K_FORM, TOP_LOGPROBS_FORM, USER_FORM, WITHOUT_TOOLS, note,
 };
 use crate::dialects::{effort, openai_chat_completions};
 use crate::error::Result;
@@ -135,7 +135,7 @@ wire! {
 
 pub(super) fn lower(cx: &mut Cx) -> Result<Lowered> {
     let body = cx.body();
-    let mut document: Document<'_> = json::read(body.as_str())?;
+    let mut document: Document<'_> = json::document(&body)?;
     let mut out =
         ir::Request { model: cx.text(cx.required(document.model.as_ref(), "model")?), ..ir::Request::default() };
     let messages = cx.required(document.messages.take(), "messages")?;
@@ -482,7 +482,7 @@ fn lower_tool(cx: &mut Cx, index: usize, tool: &Tool<'_>) -> Result<ir::Tool> {
         (Some("custom"), _, None) => Err(cx.invalid("custom", "this field is required")),
         (Some(kind), _, _) => {
             let body = cx.body();
-            let document: RawDocument<'_> = json::read(body.as_str())?;
+            let document: RawDocument<'_> = json::document(&body)?;
             let raw = document.tools.as_ref().and_then(|tools| tools.get(index)).copied();
             let value = raw.map_or(ir::Json::NULL, |raw| body.json(raw));
             let ability = if kind.contains("web_search") {
@@ -501,6 +501,9 @@ fn function(cx: &Cx, declared: &Function<'_>, mut meta: ir::Meta, key: &str) -> 
     let Function { name, description, parameters, strict, unknown } = declared;
     if key == "name" {
         cx.keep_unknown(ID, unknown, &mut meta.extensions);
+    }
+    if *strict == Some(true) {
+        note(MEANT, ir::Json::of(&true), &mut meta.extensions);
     }
     Ok(ir::Function {
         name: cx.text(cx.required(name.as_ref(), key)?),
@@ -578,6 +581,9 @@ fn tool_choice(cx: &mut Cx, document: &Document<'_>, out: &mut ir::Extensions) -
         StrOr::Other(choice) => {
             if choice.name.is_some() && key == "tool_choice" {
                 note(CHOICE_FORM, value.clone(), out);
+            }
+            if choice.allowed_tools.is_some() {
+                note(MEANT, ir::Json::of(&true), out);
             }
             named_choice(cx, &choice).unwrap_or_else(opaque)
         }

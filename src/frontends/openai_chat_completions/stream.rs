@@ -17,31 +17,27 @@ use crate::sse;
 #[derive(Debug)]
 pub(super) struct ChunkEncoder {
     head: Head,
+    created: u64,
+    model: ir::Text,
     teller: Teller,
     includes_usage: bool,
     usage: ir::Usage,
     ids: Ids,
 }
 
-#[derive(Debug)]
+/// What all chunks have in common, as it is written: what stands before their choices, and what stands behind them.
+#[derive(Debug, Default)]
 struct Head {
-    id: ir::Text,
-    created: u64,
-    model: ir::Text,
-    extensions: ir::Extensions,
+    before: Vec<u8>,
+    behind: Vec<u8>,
 }
 
 #[derive(Serialize)]
-struct Chunk<'a> {
+struct Before<'a> {
     id: &'a str,
     object: &'static str,
     created: u64,
     model: &'a str,
-    choices: &'a [Choice<'a>],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<&'a UsageEntry>>,
-    #[serde(flatten)]
-    rest: ir::Written<'a>,
 }
 
 #[derive(Serialize)]
@@ -54,23 +50,23 @@ struct Choice<'a> {
 
 impl ChunkEncoder {
     pub(super) fn new(asked: &Asked) -> Self {
-        let head = Head {
-            id: ir::Text::default(),
+        Self {
+            head: Head::default(),
             created: asked.now,
             model: asked.model.clone(),
-            extensions: ir::Extensions::default(),
-        };
-        let (includes_usage, ids) = (asked.include_usage, asked.ids.clone());
-        Self { head, teller: Teller::new(asked, true), includes_usage, usage: ir::Usage::default(), ids }
+            teller: Teller::new(asked, true),
+            includes_usage: asked.include_usage,
+            usage: ir::Usage::default(),
+            ids: asked.ids.clone(),
+        }
     }
 
     fn start(&mut self, start: ir::Start, out: &mut Vec<u8>) {
         let ir::Start { id, created, usage, extensions, model: _ } = start;
         self.usage.update(usage);
-        self.head.id = id.filter(|id| !id.is_empty()).unwrap_or_else(|| self.ids.make("chatcmpl-"));
-        self.head.created = created.unwrap_or(self.head.created);
+        let id = id.filter(|id| !id.is_empty()).unwrap_or_else(|| self.ids.make("chatcmpl-"));
+        self.head = Head::new(&id, created.unwrap_or(self.created), &self.model, &extensions);
         self.teller.extensions(&extensions);
-        self.head.extensions = extensions;
         let first = Delta { role: Some("assistant"), content: Some(ir::Text::default()), ..Delta::default() };
         self.head.write(&(first, None), None, self.includes_usage, out);
     }
@@ -89,22 +85,37 @@ impl ChunkEncoder {
 }
 
 impl Head {
+    fn new(id: &str, created: u64, model: &str, extensions: &ir::Extensions) -> Self {
+        let mut out = Self::default();
+        sse::write_json_line(&Before { id, object: "chat.completion.chunk", created, model }, &mut out.before);
+        // The object goes on.
+        out.before.pop();
+        sse::write_json_line(&extensions.written(ID, ""), &mut out.behind);
+        // So does its end, unless there is nothing in it.
+        if out.behind == b"{}" {
+            out.behind = b"}".to_vec();
+        } else if let Some(brace) = out.behind.first_mut() {
+            *brace = b',';
+        }
+        out
+    }
+
     fn write(&self, (delta, logprobs): &Told, finish: Option<&'static str>, says_usage: bool, out: &mut Vec<u8>) {
         let choice = Choice { index: 0, delta, logprobs: logprobs.as_ref(), finish_reason: finish };
         self.write_chunk(&[choice], says_usage.then_some(None), out);
     }
 
     fn write_chunk(&self, choices: &[Choice<'_>], usage: Option<Option<&UsageEntry>>, out: &mut Vec<u8>) {
-        let chunk = Chunk {
-            id: &self.id,
-            object: "chat.completion.chunk",
-            created: self.created,
-            model: &self.model,
-            choices,
-            usage,
-            rest: self.extensions.written(ID, ""),
-        };
-        sse::write_data(&chunk, out);
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(&self.before);
+        out.extend_from_slice(b",\"choices\":");
+        sse::write_json_line(choices, out);
+        if let Some(usage) = usage {
+            out.extend_from_slice(b",\"usage\":");
+            sse::write_json_line(&usage, out);
+        }
+        out.extend_from_slice(&self.behind);
+        out.extend_from_slice(b"\n\n");
     }
 }
 

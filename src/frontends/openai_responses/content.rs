@@ -1,6 +1,5 @@
 //! Lowering what stands inside items: texts, pictures, documents.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::DIALECT;
@@ -9,7 +8,7 @@ use crate::diagnostics::{Code, codes};
 use crate::dialects::openai_responses as words;
 use crate::error::Result;
 use crate::ir;
-use crate::json::{self, Str, StrOr, wire};
+use crate::json::{Str, StrOr, wire};
 
 wire! {
     struct ContentPart<'a> {
@@ -41,14 +40,6 @@ wire! {
     }
 }
 
-/// Reads `raw`, which stands where we are.
-pub(super) fn read<'a, T: Deserialize<'a>>(cx: &Cx, raw: &'a RawValue) -> Result<T> {
-    json::read(raw.get()).map_err(|mut error| {
-        let inner = error.place.take().unwrap_or_default();
-        cx.invalid(&inner, error.message.clone())
-    })
-}
-
 /// A handle to a piece of a string of the document.
 fn slice(cx: &Cx, text: &str) -> ir::Text {
     cx.body().text(text)
@@ -73,11 +64,11 @@ pub(super) fn parts<'a>(
 }
 
 fn part(cx: &mut Cx, raw: &RawValue) -> Result<ir::Part> {
-    let tag: Tag<'_> = read(cx, raw)?;
+    let tag: Tag<'_> = cx.read_here(raw)?;
     let kind = cx.required(tag.kind, "type")?;
     match &*kind {
         "input_text" | "output_text" | "text" => {
-            let read: ContentPart<'_> = read(cx, raw)?;
+            let read: ContentPart<'_> = cx.read_here(raw)?;
             let text = cx.required(read.text.as_ref(), "text")?;
             if text.is_empty() {
                 return Ok(opaque(cx, &kind, raw, None, &codes::WIRE_FORM));
@@ -90,7 +81,7 @@ fn part(cx: &mut Cx, raw: &RawValue) -> Result<ir::Part> {
             Ok(ir::Part::Text(ir::TextPart { text, citations, logprobs, meta }))
         }
         "refusal" => {
-            let read: ContentPart<'_> = read(cx, raw)?;
+            let read: ContentPart<'_> = cx.read_here(raw)?;
             let text = cx.required(read.refusal.as_ref(), "refusal")?;
             if text.is_empty() {
                 return Ok(opaque(cx, &kind, raw, None, &codes::WIRE_FORM));
@@ -99,9 +90,9 @@ fn part(cx: &mut Cx, raw: &RawValue) -> Result<ir::Part> {
             let meta = meta(cx, &read)?;
             Ok(ir::Part::Refusal(ir::Refusal { text, meta }))
         }
-        "input_image" => image(cx, &read(cx, raw)?),
-        "input_file" => file(cx, &read(cx, raw)?),
-        "input_audio" => audio(cx, &read(cx, raw)?),
+        "input_image" => image(cx, &cx.read_here(raw)?),
+        "input_file" => file(cx, &cx.read_here(raw)?),
+        "input_audio" => audio(cx, &cx.read_here(raw)?),
         _ => match tag.text.filter(|text| !text.is_empty()) {
             Some(text) => Ok(opaque(cx, &kind, raw, Some(cx.text(&text)), &codes::CONTENT_AS_TEXT)),
             None => Ok(opaque(cx, &kind, raw, None, &codes::CONTENT_DROPPED)),

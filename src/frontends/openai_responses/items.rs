@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
-use super::content::{self, read};
+use super::content;
 use super::slots::{self, Owner};
 use super::{DIALECT, tools};
 use crate::context::Cx;
@@ -16,7 +16,7 @@ use crate::dialects::hosted::keep_untold;
 use crate::dialects::openai_responses::{self as words, own_tools, own_tools::OwnTool};
 use crate::error::Result;
 use crate::ir;
-use crate::json::{self, Str, StrOr, Unknown, wire};
+use crate::json::{Str, StrOr, Unknown, wire};
 
 /// Whose the items are that the gateway made up of what another dialect told: no backend's.
 const GATEWAY: &str = "any-api";
@@ -194,8 +194,8 @@ impl Input {
     }
 
     fn item(&mut self, cx: &mut Cx, index: usize, raw: &RawValue) -> Result<()> {
-        let tag: Tag<'_> = match json::kind(raw) {
-            None => read(cx, raw)?,
+        let tag: Tag<'_> = match cx.kind(raw) {
+            None => cx.read_here(raw)?,
             kind => Tag { kind, ..Tag::default() },
         };
         let kind = match (&tag.kind, &tag.role) {
@@ -209,15 +209,15 @@ impl Input {
             self.begun = true;
         }
         match kind {
-            "message" => self.message(cx, raw, read(cx, raw)?),
-            "function_call" => self.call(cx, ir::CallKind::Function, read(cx, raw)?),
-            "custom_tool_call" => self.call(cx, ir::CallKind::Custom, read(cx, raw)?),
-            "function_call_output" => self.output(cx, ir::CallKind::Function, read(cx, raw)?),
-            "custom_tool_call_output" => self.output(cx, ir::CallKind::Custom, read(cx, raw)?),
-            "reasoning" => self.reasoning(cx, raw, &read(cx, raw)?),
-            "image_generation_call" => self.image(cx, raw, read(cx, raw)?),
+            "message" => self.message(cx, raw, cx.read_here(raw)?),
+            "function_call" => self.call(cx, ir::CallKind::Function, cx.read_here(raw)?),
+            "custom_tool_call" => self.call(cx, ir::CallKind::Custom, cx.read_here(raw)?),
+            "function_call_output" => self.output(cx, ir::CallKind::Function, cx.read_here(raw)?),
+            "custom_tool_call_output" => self.output(cx, ir::CallKind::Custom, cx.read_here(raw)?),
+            "reasoning" => self.reasoning(cx, raw, &cx.read_here(raw)?),
+            "image_generation_call" => self.image(cx, raw, cx.read_here(raw)?),
             "additional_tools" => {
-                let item: ToolsItem<'_> = read(cx, raw)?;
+                let item: ToolsItem<'_> = cx.read_here(raw)?;
                 self.lift(cx, &item)?;
                 if self.begun {
                     self.opaque(cx, ir::Role::Developer, kind, raw, &codes::WIRE_FORM);
@@ -227,7 +227,7 @@ impl Input {
                 Ok(())
             }
             "tool_search_output" => {
-                let item: ToolsItem<'_> = read(cx, raw)?;
+                let item: ToolsItem<'_> = cx.read_here(raw)?;
                 let before = self.tools.len();
                 self.lift(cx, &item)?;
                 if item.execution.as_deref() == Some("client")
@@ -240,9 +240,9 @@ impl Input {
                 self.opaque(cx, ir::Role::Assistant, kind, raw, &codes::HOSTED_TRACE_LOST);
                 Ok(())
             }
-            "local_shell_call" => self.shell_call(cx, raw, &read(cx, raw)?),
-            "local_shell_call_output" => self.shell_output(cx, raw, &read(cx, raw)?),
-            "tool_search_call" => self.search_call(cx, raw, &read(cx, raw)?),
+            "local_shell_call" => self.shell_call(cx, raw, &cx.read_here(raw)?),
+            "local_shell_call_output" => self.shell_output(cx, raw, &cx.read_here(raw)?),
+            "tool_search_call" => self.search_call(cx, raw, &cx.read_here(raw)?),
             _ => {
                 let (role, loss) = hosted(kind);
                 if matches!(kind, "web_search_call" | "code_interpreter_call") {
@@ -583,7 +583,7 @@ impl Input {
     /// What a hosted tool did. Code and its output can be told in words. What the gateway told of another dialect's tools is
     /// no server's item: an upstream of this dialect would not know it.
     fn trace(&mut self, cx: &Cx, kind: &str, raw: &RawValue, role: ir::Role, loss: &'static Code) -> Result<()> {
-        let tag: Tag<'_> = read(cx, raw)?;
+        let tag: Tag<'_> = cx.read_here(raw)?;
         let id = tag.id.map_or("", RawValue::get).trim_start_matches('"');
         let is_made_up = id.starts_with(words::MADE_UP_SEARCH) || id.starts_with(words::MADE_UP_CODE);
         let trace = words::trace(kind, raw);

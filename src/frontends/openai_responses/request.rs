@@ -69,7 +69,7 @@ wire! {
 /// Lowers the document of `cx`.
 pub(super) fn lower(cx: &mut Cx, route: &Route) -> Result<Lowered> {
     let body = cx.body();
-    let document: Document<'_> = json::read(body.as_str())?;
+    let document: Document<'_> = json::document(&body)?;
     let mut request =
         ir::Request { model: cx.text(cx.required(document.model.as_ref(), "model")?), ..ir::Request::default() };
     request.delivery = if document.stream == Some(true) { ir::Delivery::Stream } else { ir::Delivery::Whole };

@@ -3,9 +3,9 @@
 use serde_json::value::RawValue;
 
 use super::DIALECT;
-use super::content::read;
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
+use crate::dialects::mcp;
 use crate::dialects::openai_responses::{self as words, own_tools, own_tools::OwnTool};
 use crate::error::Result;
 use crate::ir;
@@ -86,10 +86,10 @@ pub(super) fn lower(cx: &mut Cx, list: &[&RawValue], out: &mut Vec<ir::Tool>) ->
 }
 
 fn tool(cx: &mut Cx, raw: &RawValue, out: &mut Vec<ir::Tool>) -> Result<()> {
-    let tag: Tag<'_> = match read(cx, raw) {
+    let tag: Tag<'_> = match cx.read_here(raw) {
         Ok(tag) => tag,
         // A hosted tool may have fields of these names and other types.
-        Err(_) => Tag { kind: read::<Kind<'_>>(cx, raw)?.kind, ..Tag::default() },
+        Err(_) => Tag { kind: cx.read_here::<Kind<'_>>(raw)?.kind, ..Tag::default() },
     };
     let kind = match (&tag.kind, tag.function) {
         (Some(kind), _) => &**kind,
@@ -108,6 +108,11 @@ fn tool(cx: &mut Cx, raw: &RawValue, out: &mut Vec<ir::Tool>) -> Result<()> {
         }
         "local_shell" => out.push(local_shell(cx, raw)?),
         "tool_search" if tag.execution.as_deref() == Some("client") => out.push(tool_search(cx, raw)?),
+        "mcp" => {
+            let server = mcp::of_openai(&cx.json(raw).value());
+            let ability = server.map_or(ir::Ability::Other, |server| ir::Ability::Mcp(vec![server]));
+            out.push(hosted(cx, kind, raw, ability, &codes::BUILTIN_TOOL_UNSUPPORTED));
+        }
         // Tools that the provider would have loaded when they are searched for are all on offer elsewhere.
         "tool_search" => {
             out.push(hosted(cx, kind, raw, ir::Ability::Other, &codes::TOOL_OPTION_LOST));
@@ -130,7 +135,7 @@ fn hosted(cx: &Cx, kind: &str, raw: &RawValue, ability: ir::Ability, loss: &'sta
 
 /// The local shell is a function elsewhere, with the fields of its calls' actions.
 fn local_shell(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
-    let tool: Kind<'_> = read(cx, raw)?;
+    let tool: Kind<'_> = cx.read_here(raw)?;
     Ok(ir::Tool::Function(ir::Function {
         name: ir::Text::constant(OwnTool::LocalShell.name()),
         description: Some(ir::Text::constant(own_tools::SHELL_DESCRIPTION)),
@@ -142,7 +147,7 @@ fn local_shell(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
 
 /// A search that the client executes is a function elsewhere: what it finds is in no request before.
 fn tool_search(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
-    let tool: SearchTool<'_> = read(cx, raw)?;
+    let tool: SearchTool<'_> = cx.read_here(raw)?;
     Ok(ir::Tool::Function(ir::Function {
         name: ir::Text::constant(OwnTool::ToolSearch.name()),
         description: cx.optional_text(tool.description.as_ref()),
@@ -171,7 +176,7 @@ fn keep(cx: &Cx, unknown: &Unknown<'_>, out: &mut ir::Extensions) {
 }
 
 fn function(cx: &mut Cx, raw: &RawValue, namespace: Option<&ir::Text>) -> Result<ir::Tool> {
-    let outer: FunctionTool<'_> = read(cx, raw)?;
+    let outer: FunctionTool<'_> = cx.read_here(raw)?;
     let mut meta = ir::Meta::at(cx.here());
     keep(cx, &outer.unknown, &mut meta.extensions);
     // Chat's nesting, which the API takes too; what it holds counts more.
@@ -198,7 +203,7 @@ fn function(cx: &mut Cx, raw: &RawValue, namespace: Option<&ir::Text>) -> Result
 }
 
 fn custom(cx: &mut Cx, raw: &RawValue, namespace: Option<&ir::Text>) -> Result<ir::Tool> {
-    let tool: CustomTool<'_> = read(cx, raw)?;
+    let tool: CustomTool<'_> = cx.read_here(raw)?;
     let mut meta = ir::Meta::at(cx.here());
     keep(cx, &tool.unknown, &mut meta.extensions);
     let mut grammar = None;
@@ -227,13 +232,13 @@ fn custom(cx: &mut Cx, raw: &RawValue, namespace: Option<&ir::Text>) -> Result<i
 
 /// The tools of a name space become tools of their own that know it.
 fn namespace(cx: &mut Cx, raw: &RawValue, out: &mut Vec<ir::Tool>) -> Result<()> {
-    let space: NamespaceTool<'_> = read(cx, raw)?;
+    let space: NamespaceTool<'_> = cx.read_here(raw)?;
     let name = cx.text(cx.required(space.name.as_ref(), "name")?);
     let list = space.tools.as_deref().unwrap_or_default();
     let mut tools = Vec::with_capacity(list.len());
     for (index, raw) in list.iter().enumerate() {
         let tool = cx.at_item("tools", index, |cx| {
-            let tag: Kind<'_> = read(cx, raw)?;
+            let tag: Kind<'_> = cx.read_here(raw)?;
             Ok(match tag.kind.as_deref() {
                 Some("function") | None => Some(function(cx, raw, Some(&name))?),
                 Some("custom") => Some(custom(cx, raw, Some(&name))?),
@@ -269,7 +274,7 @@ fn namespace(cx: &mut Cx, raw: &RawValue, out: &mut Vec<ir::Tool>) -> Result<()>
 }
 
 fn web_search(cx: &mut Cx, kind: &str, raw: &RawValue) -> Result<ir::Tool> {
-    let tool: WebSearchTool<'_> = read(cx, raw)?;
+    let tool: WebSearchTool<'_> = cx.read_here(raw)?;
     let domains = |cx: &Cx, list: Option<Vec<Str<'_>>>| list.iter().flatten().map(|domain| cx.text(domain)).collect();
     let filters = tool.filters.unwrap_or_default();
     let location = tool.location.map(|location| ir::Location {

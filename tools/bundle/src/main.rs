@@ -28,6 +28,20 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// What stands behind the next pair of braces.
+fn behind_braces(text: &str) -> &str {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 1 => return &text[at..],
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    text
+}
+
 fn generate(input: &OsString, out: &OsString, names: bool) -> Result<(), Box<dyn Error>> {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(input).out_name("index").typescript(false).remove_name_section(!names);
@@ -39,15 +53,38 @@ fn generate(input: &OsString, out: &OsString, names: bool) -> Result<(), Box<dyn
 
 fn shake(path: &OsString, script: &OsString) -> Result<(), Box<dyn Error>> {
     let script = std::fs::read_to_string(script)?;
-    let words: HashSet<&str> = script.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '$')).collect();
     let mut module = Module::from_file(path)?;
+    // What only a function of the script's asks for, and that function is asked by nobody any more, goes as well.
+    let mut left = usize::MAX;
+    while module.exports.iter().count() < left {
+        left = module.exports.iter().count();
+        remove_unused(&mut module, &script);
+    }
+    module.producers.clear();
+    module.emit_wasm_file(path)?;
+    Ok(())
+}
+
+/// Removes the exports of which the script does not speak, and all that only they need.
+fn remove_unused(module: &mut Module, script: &str) {
+    let imported: HashSet<&str> = module.imports.iter().map(|import| import.name.as_str()).collect();
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$';
+    let mut words = HashSet::new();
+    let mut rest = script;
+    while let Some(start) = rest.find(is_of_name) {
+        let named = &rest[start..];
+        let (word, behind) = named.split_at(named.find(|c| !is_of_name(c)).unwrap_or(named.len()));
+        // What a module may import stands in one object, as `name: function (…) {…}`.
+        let is_function =
+            || behind.trim_start().strip_prefix(':').is_some_and(|value| value.trim_start().starts_with("function"));
+        let is_dead = word.starts_with("__wb") && !imported.contains(word) && is_function();
+        rest = if is_dead { behind_braces(behind) } else { behind };
+        words.insert(word);
+    }
     let unused: Vec<_> =
         module.exports.iter().filter(|export| !words.contains(&*export.name)).map(|export| export.id()).collect();
     for export in unused {
         module.exports.delete(export);
     }
-    walrus::passes::gc::run(&mut module);
-    module.producers.clear();
-    module.emit_wasm_file(path)?;
-    Ok(())
+    walrus::passes::gc::run(module);
 }
