@@ -128,6 +128,8 @@ fn nothing_is_lost_in_silence_between_dialects() {
             ir::Part::Refusal(refusal) => texts.push(refusal.text.clone()),
             _ => {}
         });
+        let mut asked = Vec::new();
+        leaves(&serde_json::from_str(&fixture.text).unwrap(), &mut asked);
         for target in DIALECTS {
             let Ok((raised, losses)) = ways::raise(&cx, &lowered.request, target) else { continue };
             if losses.iter().any(|loss| loss.code.level >= Level::Warn) {
@@ -136,8 +138,12 @@ fn nothing_is_lost_in_silence_between_dialects() {
             let body: Value = serde_json::from_slice(&ways::body(&raised)).unwrap();
             let mut said = Vec::new();
             leaves(&body, &mut said);
-            // A result that is JSON may be told as JSON.
-            for text in texts.iter().filter(|text| !text.is_empty() && !text.starts_with('{')) {
+            // A result that is JSON may be told as JSON. What the gateway put in words for others is not told to the dialect whose
+            // client said it otherwise: the law above is about that.
+            let in_words =
+                |text: &ir::Text| fixture.dialect == target && !asked.iter().any(|leaf| leaf.contains(text.as_str()));
+            let texts = texts.iter().filter(|text| !text.is_empty() && !text.starts_with('{') && !in_words(text));
+            for text in texts {
                 let is_said = said.iter().any(|other| other.contains(text.as_str()));
                 assert!(is_said, "{} to {target}: {text:?} is lost in {body}", fixture.name());
             }
