@@ -98,8 +98,6 @@ export async function build({ dev = false } = {}) {
       format: "esm",
       target: "esnext",
       minify: !dev,
-      // Names are kept: they are what a stack trace has to say.
-      minifyIdentifiers: false,
       logLevel: "warning",
     });
     if (!dev) await bindgen.shake(join(staging, "index_bg.wasm"), join(staging, "bundled.js"));
