@@ -405,20 +405,21 @@ impl Input {
     /// The vendor names the call by the output's own `id`; others have a `call_id`, as every output has.
     fn shell_output(&mut self, cx: &mut Cx, raw: &RawValue, item: &ShellOutputItem<'_>) -> Result<()> {
         let said = cx.text(cx.required(item.call_id.as_ref().or(item.id.as_ref()), "id")?);
-        let is_it = |call: &&ir::ToolCall| call.meta.item.as_ref().is_some_and(|item| item.id.as_ref() == Some(&said));
-        let by_item = self.messages.iter().rev().flat_map(|message| &message.parts).find_map(|part| match part {
-            ir::Part::ToolCall(call) => Some(call).filter(is_it),
-            _ => None,
-        });
-        let call_id = match by_item {
-            Some(call) if !self.calls.contains_key(&said) => call.id.clone(),
-            _ => said,
-        };
+        let call_id = if self.calls.contains_key(&said) { said } else { self.call_of_item(&said).unwrap_or(said) };
         let content = content::parts(cx, "output", cx.required(item.output.as_ref(), "output")?)?;
         let mut meta = ir::Meta::at(cx.here());
         keep(cx, "", &item.unknown, &[("status", &item.status)], &mut meta.extensions);
         self.own_result(cx, raw, OwnTool::LocalShell, call_id, content, meta);
         Ok(())
+    }
+
+    /// The id of the last call whose item is called `id`.
+    fn call_of_item(&self, id: &ir::Text) -> Option<ir::Text> {
+        let is_it = |call: &&ir::ToolCall| call.meta.item.as_ref().is_some_and(|item| item.id.as_ref() == Some(id));
+        self.messages.iter().rev().flat_map(|message| &message.parts).find_map(|part| match part {
+            ir::Part::ToolCall(call) => Some(call).filter(is_it).map(|call| call.id.clone()),
+            _ => None,
+        })
     }
 
     /// A search that the client executes; the provider's own is a trace.
