@@ -118,7 +118,7 @@ impl Slice {
         let noted = self.body.landmarks().and_then(|landmarks| landmarks.at(self.start as usize));
         noted.map_or_else(
             || self.as_str().bytes().filter(|byte| *byte == b'\\').count(),
-            |landmark| landmark.escapes as usize,
+            |landmark| landmark.count as usize,
         )
     }
 
