@@ -176,6 +176,7 @@ enum Escape {
     Unicode,
 }
 
+#[expect(clippy::indexing_slicing, reason = "worked out by the compiler, which would say so")]
 static ESCAPES: [Escape; 256] = {
     let mut out = [Escape::None; 256];
     let mut byte = 0_u8;
