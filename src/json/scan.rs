@@ -92,7 +92,6 @@ impl Marks {
             return Self::default();
         }
         // The top bits, brought together at the upper end.
-        #[expect(clippy::cast_possible_truncation, reason = "eight bits are left")]
         let gathered = |tops: u64| ((tops >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32;
         Self { quotes: gathered(quotes), backslashes: gathered(backslashes), controls: gathered(controls) }
     }
