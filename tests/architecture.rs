@@ -13,7 +13,7 @@ const ROOMS: &[Room] = &[
     ("diagnostics", &[], "so do the words for what was lost"),
     ("http", &[], "messages as data"),
     ("secret", &[], "a text that does not show itself"),
-    ("sse", &[], "framing, whatever is framed"),
+    ("sse", &["ir"], "framing, whatever is framed; the IR knows how JSON is written"),
     ("ir", &["context", "diagnostics", "error"], "plain data; only the emitter takes its ids from the context"),
     ("json", &["error", "ir"], "a reader that names the path of what is wrong"),
     ("context", &["diagnostics", "error", "ir", "json"], "what every spoke is handed"),
@@ -297,7 +297,8 @@ fn only_hosts_know_the_world() {
             continue;
         }
         // A handle keeps what it was unescaped to; that is a value's own, and no state that others share.
-        let is_own = |word: &&str| *word == "OnceLock" && source.path == "ir/text.rs";
+        // And what serde_json writes into has to have a trait of that name, also where it is a list of bytes.
+        let is_own = |word: &&str| matches!(*word, "OnceLock" | "std::io") && source.path == "ir/text.rs";
         let known = words.iter().filter(|word| has_word(&source.code, word) && !is_own(word));
         wrong.extend(known.map(|word| format!("{} names {word}", source.path)));
     }
