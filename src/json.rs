@@ -5,6 +5,7 @@
 //! input and lose the path of an error, so polymorphic values have types of their own here.
 
 mod reader;
+mod repeats;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -18,6 +19,7 @@ use serde_json::value::RawValue;
 use crate::error::{Error, Result};
 use crate::ir::{Body, MAX_DEPTH, Text};
 use reader::{Fault, LITERAL, LITERAL_OR, MANY, Reader, What};
+pub(crate) use repeats::{Repeats, Varying, Written};
 
 /// A string of the document; borrowed unless it has escapes, and then unescaped when somebody looks at it.
 #[derive(Clone)]
@@ -64,6 +66,15 @@ impl<'a> Str<'a> {
             Form::Text(text) => text.into_owned(),
             Form::Plain(text) => text.to_owned(),
             Form::Literal { literal, text } => text.into_inner().unwrap_or_else(|| unescape(literal)),
+        }
+    }
+
+    /// What stands between its quotes in the document, where that is known.
+    fn written(&self) -> Option<&'a str> {
+        match &self.0 {
+            Form::Text(_) => None,
+            Form::Plain(text) => Some(text),
+            Form::Literal { literal, .. } => literal.strip_prefix('"')?.strip_suffix('"'),
         }
     }
 
@@ -311,6 +322,12 @@ impl<'a> Unknown<'a> {
     /// Keeps a field.
     pub fn push(&mut self, name: Str<'a>, value: &'a RawValue) {
         self.0.push((name, value));
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The fields.

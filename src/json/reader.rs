@@ -13,6 +13,7 @@ use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, Expected, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::Str;
 use crate::ir::{DEEPEST, LONG_GROUP, LONG_STRING, Landmark, Landmarks, MAX_DEPTH};
 
 /// The newtype by which a value asks for a string as it is written: without quotes where it has no escapes, else with them.
@@ -248,6 +249,26 @@ impl<'de, 'k> Reader<'de, 'k> {
                 return None;
             }
         }
+    }
+
+    /// The string of `text` between two quotes, the first of which stands before `at`, as reading it would give it; and how long
+    /// it is there.
+    pub(super) fn string_between_quotes(text: &'de str, at: usize) -> Option<(Str<'de>, usize)> {
+        let mut reader = Reader { at: at.checked_sub(1)?, ..Reader::new(text) };
+        let literal = reader.literal().ok()?;
+        let out = match literal.escapes {
+            Escapes::None => Str::of_literal(literal.inner()),
+            Escapes::Plain => Str::of_literal(literal.whole()),
+            Escapes::Unicode => Str::from(literal.unescaped().ok()?),
+        };
+        Some((out, literal.inner().len()))
+    }
+
+    /// How long the string between two quotes is, the first of which stands before `at`. It is JSON, but perhaps no text.
+    pub(super) fn length_between_quotes(text: &str, at: usize) -> Option<usize> {
+        let mut reader = Reader { at: at.checked_sub(1)?, ..Reader::new(text) };
+        reader.pass_string().ok()?;
+        (reader.at - 1).checked_sub(at)
     }
 
     fn byte(&self) -> Option<u8> {
