@@ -23,10 +23,16 @@ const MOST_DIGITS: usize = 15;
 /// The newest event that was noted, and what it said: `T`, of a string.
 #[derive(Debug)]
 pub(crate) struct Repeats<T> {
-    event: String,
-    /// What may differ, in order, none inside another.
-    holes: SmallVec<[Hole; 4]>,
+    pattern: Pattern,
     said: Option<T>,
+}
+
+/// An event, and what of it may differ.
+#[derive(Debug, Default)]
+struct Pattern {
+    event: String,
+    /// In order, none inside another.
+    holes: SmallVec<[Hole; 4]>,
 }
 
 /// A copy remembers nothing, and reads its next event: the laws hold a stream that is read so to one that is not.
@@ -38,7 +44,7 @@ impl<T> Clone for Repeats<T> {
 
 impl<T> Default for Repeats<T> {
     fn default() -> Self {
-        Self { event: String::new(), holes: SmallVec::new(), said: None }
+        Self { pattern: Pattern::default(), said: None }
     }
 }
 
@@ -107,41 +113,51 @@ pub(crate) struct Repeat<'r, 'e, T> {
 impl<T> Repeats<T> {
     /// Notes an event, and that all it said is `said` of a string.
     pub(crate) fn note(&mut self, event: &str, varying: Varying<'_, '_>, said: T) {
-        self.said = None;
-        self.holes.clear();
-        let Some(words) = varying.words.0.and_then(|words| range(event, words)) else { return };
-        self.holes.push(Hole { start: words.0, end: words.1, what: What::Words });
-        for raw in varying.passed.iter().flatten() {
-            let (part, what) = match between_quotes(raw.get()) {
-                Some(inner) => (inner, What::Passed),
-                None => (raw.get(), What::Number),
-            };
-            self.may_differ(event, part, what);
-        }
-        if let Some(raw) = varying.counts {
-            self.may_differ(event, raw.get(), What::Counts);
-        }
-        self.holes.sort_unstable_by_key(|hole| hole.start);
-        let is_apart = self.holes.iter().zip(self.holes.iter().skip(1)).all(|(one, next)| one.end < next.start);
-        if is_apart && event.len() <= LONGEST {
-            self.event.clear();
-            self.event.push_str(event);
-            self.said = Some(said);
-        }
-    }
-
-    fn may_differ(&mut self, event: &str, part: &str, what: What) {
-        let is_fit = what == What::Passed || same_but_for_numbers(part, part) == Some(part.len());
-        if let Some((start, end)) = range(event, part).filter(|_| is_fit) {
-            self.holes.push(Hole { start, end, what });
-        }
+        self.said = self.pattern.note(event, varying).then_some(said);
     }
 
     /// What `event` says, if it repeats the one that was noted.
     pub(crate) fn find<'e>(&self, event: &'e str) -> Option<Repeat<'_, 'e, T>> {
         let said = self.said.as_ref()?;
+        let (words, counts) = self.pattern.find(event)?;
+        Some(Repeat { said, words, counts })
+    }
+}
+
+// Apart from what is said, so that a Worker has it once.
+impl Pattern {
+    /// Becomes that of `event`, if it can.
+    fn note(&mut self, event: &str, varying: Varying<'_, '_>) -> bool {
+        self.holes.clear();
+        let words = varying.words.0.and_then(|words| range(event, words));
+        let Some((start, end)) = words.filter(|_| event.len() <= LONGEST) else { return false };
+        self.holes.push(Hole { start, end, what: What::Words });
+        for raw in varying.passed.iter().flatten() {
+            match between_quotes(raw.get()) {
+                Some(inner) => self.may_differ(event, inner, What::Passed),
+                None => self.may_differ(event, raw.get(), What::Number),
+            }
+        }
+        if let Some(raw) = varying.counts {
+            self.may_differ(event, raw.get(), What::Counts);
+        }
+        self.event.clear();
+        self.event.push_str(event);
+        self.holes.iter().zip(self.holes.iter().skip(1)).all(|(one, next)| one.end < next.start)
+    }
+
+    fn may_differ(&mut self, event: &str, part: &str, what: What) {
+        let is_fit = what == What::Passed || same_but_for_numbers(part, part) == Some(part.len());
+        if let Some((start, end)) = range(event, part).filter(|_| is_fit) {
+            let at = self.holes.iter().take_while(|hole| hole.start < start).count();
+            self.holes.insert(at, Hole { start, end, what });
+        }
+    }
+
+    /// The words and the counts of `event`, if nothing else differs.
+    fn find<'e>(&self, event: &'e str) -> Option<(Str<'e>, Option<&'e str>)> {
         let (mut words, mut counts) = (None, None);
-        // What is left of the one that was noted, and of this one.
+        // What is left of this event, behind what was compared of the one that was noted.
         let (mut behind, mut rest) = (0, event);
         for hole in &self.holes {
             rest = rest.strip_prefix(self.event.get(behind..hole.start)?)?;
@@ -163,10 +179,8 @@ impl<T> Repeats<T> {
             rest = rest.get(length..)?;
             behind = hole.end;
         }
-        if *rest != *self.event.get(behind..)? {
-            return None;
-        }
-        Some(Repeat { said, words: words?, counts })
+        let is_same = *rest == *self.event.get(behind..)?;
+        Some((words.filter(|_| is_same)?, counts))
     }
 }
 

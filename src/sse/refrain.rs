@@ -33,9 +33,10 @@ impl Refrain {
             Some((before, between)) => (before, Some(between.to_vec())),
             None => (before, None),
         };
-        let is_left = [before, behind].into_iter().chain(between.as_deref()).any(|part| {
-            [Self::TEXT.as_bytes(), number.as_bytes()].iter().any(|mark| memchr::memmem::find(part, mark).is_some())
-        });
+        let is_left = [before, behind]
+            .into_iter()
+            .chain(between.as_deref())
+            .any(|part| [Self::TEXT.as_bytes(), number.as_bytes()].iter().any(|mark| around(part, mark).is_some()));
         (!is_left).then(|| Self { before: before.to_vec(), between, behind: behind.to_vec() })
     }
 
@@ -53,7 +54,7 @@ impl Refrain {
 
 /// What stands before and behind `mark`.
 fn around<'e>(event: &'e [u8], mark: &[u8]) -> Option<(&'e [u8], &'e [u8])> {
-    let at = memchr::memmem::find(event, mark)?;
+    let at = event.windows(mark.len()).position(|part| part == mark)?;
     let (before, rest) = event.split_at_checked(at)?;
     Some((before, rest.get(mark.len()..)?))
 }

@@ -135,7 +135,7 @@ fn altered(prng: &mut Prng, event: &str) -> String {
 
 #[test]
 fn what_is_almost_a_repeat_is_read() {
-    let times: usize = if is_full() { 1_500 } else { 60 };
+    let times: usize = if is_full() { 1_500 } else { 30 };
     all(streams(), |Stream { dialect, name, bytes, is_ours }| {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if text.len() > 20_000 && !is_full() {
@@ -161,6 +161,30 @@ fn what_is_almost_a_repeat_is_read() {
             }
             out.push_str(&lines[first..].concat());
             hold(dialect, out.as_bytes(), &name);
+            // What an event says may have come to mean something else, when it comes again later.
+            let later = events[prng.below(events.len())];
+            let later =
+                (later..lines.len()).find(|line| lines[*line].trim().is_empty()).map_or(lines.len(), |line| line + 1);
+            let again = [event(json), event(json)].concat();
+            let (before, behind) = lines.split_at(later);
+            hold(dialect, [before.concat(), again, behind.concat()].concat().as_bytes(), &name);
         }
     });
+}
+
+/// Totals that come with each piece of Gemini's text are told at the end of the block, also where the last piece has none.
+#[test]
+fn totals_of_repeated_pieces_are_told() {
+    let piece = |text: &str, count: u32| {
+        format!(
+            "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"text\":\"{text}\"}}],\"role\":\"model\"}}}}],\"usageMetadata\":{{\"promptTokenCount\":5,\"candidatesTokenCount\":{count}}}}}\r\n\r\n"
+        )
+    };
+    let end = "data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\r\n\r\n";
+    let stream = [piece("One", 1), piece(" two", 2), piece(" three", 30), end.to_owned()].concat();
+    hold("gemini", stream.as_bytes(), "totals");
+    let (events, _) = ways::decode("gemini", [stream.as_bytes()]);
+    let response = ir::collect(events).unwrap();
+    assert_eq!((response.usage.input, response.usage.output), (Some(5), Some(30)));
+    assert!(response.usage.raw.unwrap().value.as_str().contains("30"));
 }
