@@ -124,7 +124,7 @@ for (const host of hostsOr("workerd", "native")) {
     }
   });
 
-// Natively a request is dropped with its connection. The Worker has to hear of it.
+  // Natively a request is dropped with its connection. The Worker has to hear of it.
   if (host === "native") continue;
   test(`${LEAVING} clients that leave in mid-stream, ${host}`, { timeout: 120_000 }, async () => {
     const shouter = await startShouter();
