@@ -4,6 +4,7 @@
 //! and fields that are not known are kept in `unknown`. What a field may hold is what has the trait [`Wire`].
 
 mod reader;
+mod repeats;
 mod scan;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use crate::ir::{Body, MAX_DEPTH, Text};
 use reader::What;
 pub use reader::{Fault, Reader};
 pub(crate) use reader::{Number, Scalar};
+pub(crate) use repeats::{Repeats, Varying, Written};
 
 /// A string of the document; borrowed unless it has escapes, and then unescaped when somebody looks at it.
 #[derive(Clone)]
@@ -65,6 +67,15 @@ impl<'a> Str<'a> {
             Form::Text(text) => text.into_owned(),
             Form::Plain(text) => text.to_owned(),
             Form::Literal { literal, text } => text.into_inner().unwrap_or_else(|| unescape(literal)),
+        }
+    }
+
+    /// What stands between its quotes in the document, where that is known.
+    fn written(&self) -> Option<&'a str> {
+        match &self.0 {
+            Form::Text(_) => None,
+            Form::Plain(text) => Some(text),
+            Form::Literal { literal, .. } => literal.strip_prefix('"')?.strip_suffix('"'),
         }
     }
 
@@ -291,6 +302,12 @@ impl<'a> Unknown<'a> {
         let value = reader.raw().map_err(|fault| fault.under_key(&key))?;
         self.0.push((key.into(), value));
         Ok(())
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The fields.

@@ -1,9 +1,13 @@
 //! Server-sent events: framing in, framing out.
 
+mod refrain;
+
 use std::borrow::Cow;
 
 use memchr::memchr2;
 use serde::Serialize;
+
+pub use refrain::Refrain;
 
 /// An event larger than this breaks the stream off: memory stays bounded.
 const MAX_EVENT_BYTES: usize = 64 << 20;

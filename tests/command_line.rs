@@ -9,7 +9,7 @@
 )]
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -179,8 +179,12 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
+        Self::with(CONFIG)
+    }
+
+    fn with(config: &str) -> Self {
         let folder = Folder::new();
-        let config = folder.write("config.jsonc", CONFIG);
+        let config = folder.write("config.jsonc", config);
         let mut command = any_api(&["serve", "--listen", "127.0.0.1:0", "--config", &config], &folder);
         let mut child = command.env("WORKER_AUTH_KEY", KEY).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -340,4 +344,150 @@ fn serve_stops_gracefully() {
     socket.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("[DONE]"), "{answer}");
     assert!(server.child.wait().expect("it was started").success());
+}
+
+/// An upstream that speaks Claude and is played by hand: it reads one request, and `play` writes the answer. Gives a server before it.
+fn played(play: impl FnOnce(&mut TcpStream) + Send + 'static) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut request = BufReader::new(socket.try_clone().unwrap());
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            request.read_line(&mut line).unwrap();
+            if let Some(number) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = number.trim().parse().unwrap();
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        request.read_exact(&mut vec![0; length]).unwrap();
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        socket.write_all(head.as_bytes()).unwrap();
+        play(&mut socket);
+    });
+    let provider = json!({ "type": "claude", "baseURL": format!("http://{address}"), "models": { "main": {} } });
+    Server::with(&json!({ "version": 1, "providers": { "demo": provider } }).to_string())
+}
+
+/// The events of a stream, each a chunk.
+fn chunks(events: &[Value]) -> String {
+    let one = |event: &Value| {
+        let text = format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
+        format!("{:x}\r\n{text}\r\n", text.len())
+    };
+    events.iter().map(one).collect()
+}
+
+fn beginning() -> [Value; 2] {
+    [
+        json!({ "type": "message_start", "message": { "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": { "input_tokens": 1, "output_tokens": 1 } } }),
+        json!({ "type": "content_block_start", "index": 0, "content_block": { "type": "text", "text": "" } }),
+    ]
+}
+
+fn word(word: &str) -> Value {
+    json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "text_delta", "text": word } })
+}
+
+fn end() -> [Value; 3] {
+    [
+        json!({ "type": "content_block_stop", "index": 0 }),
+        json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" }, "usage": { "output_tokens": 9 } }),
+        json!({ "type": "message_stop" }),
+    ]
+}
+
+/// A connection on which a streamed answer was asked for.
+fn asked(server: &Server, client: &str) -> TcpStream {
+    let (path, body) = hello(client, true);
+    let body = body.replace("demo.echo", "demo.main");
+    let mut socket = server.connect();
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    socket.write_all((head + &body).as_bytes()).unwrap();
+    socket
+}
+
+/// Events that came together go on together, relayed and translated: one write for all, and not one each.
+#[test]
+fn a_burst_goes_on_in_few_pieces() {
+    for client in ["claude", "chat"] {
+        let words: Vec<String> = (0..300).map(|number| format!("word{number} ")).collect();
+        let mut events = beginning().to_vec();
+        events.extend(words.iter().map(|text| word(text)));
+        events.extend(end());
+        let burst = chunks(&events) + "0\r\n\r\n";
+        let server = played(move |socket| socket.write_all(burst.as_bytes()).unwrap());
+        let mut answer = String::new();
+        asked(&server, client).read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let mut rest = body;
+        for text in &words {
+            (_, rest) = rest.split_once(text.as_str()).unwrap_or_else(|| panic!("{client}: no {text}"));
+        }
+        let mut pieces = 0;
+        rest = body;
+        while let Some((length, behind)) = rest.split_once("\r\n") {
+            pieces += 1;
+            rest = behind.get(usize::from_str_radix(length, 16).unwrap() + 2..).unwrap_or_default();
+        }
+        // How many reads the burst takes is the system's to say.
+        assert!(pieces <= 30, "{client}: {pieces} pieces");
+    }
+}
+
+/// One event that comes alone goes on at once: nothing waits for the next.
+#[test]
+fn a_lone_event_does_not_wait() {
+    for client in ["claude", "chat"] {
+        let (tell, heard) = mpsc::channel();
+        let server = played(move |socket| {
+            let mut events = beginning().to_vec();
+            for number in 0..5 {
+                events.push(word(&format!("word{number} ")));
+                socket.write_all(chunks(&events).as_bytes()).unwrap();
+                events.clear();
+                heard.recv_timeout(PATIENCE).unwrap();
+            }
+            socket.write_all((chunks(&end()) + "0\r\n\r\n").as_bytes()).unwrap();
+        });
+        let mut socket = BufReader::new(asked(&server, client));
+        for number in 0..5 {
+            let mut line = String::new();
+            while !line.contains(&format!("word{number} ")) {
+                line.clear();
+                assert!(socket.read_line(&mut line).unwrap() > 0, "{client}: the answer ended before word {number}");
+            }
+            tell.send(()).unwrap();
+        }
+        let mut rest = String::new();
+        socket.read_to_string(&mut rest).unwrap();
+        assert!(rest.ends_with("0\r\n\r\n"), "{client}: {rest}");
+    }
+}
+
+/// What came before an upstream broke off goes on, and then it breaks off for the client too.
+#[test]
+fn a_burst_that_breaks_off_is_no_whole_answer() {
+    for client in ["claude", "chat"] {
+        let mut events = beginning().to_vec();
+        events.extend((0..50).map(|number| word(&format!("word{number} "))));
+        let burst = chunks(&events);
+        let server = played(move |socket| socket.write_all(burst.as_bytes()).unwrap());
+        let mut answer = Vec::new();
+        let _ = asked(&server, client).read_to_end(&mut answer);
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.contains("word49 "), "{client}: {answer}");
+        if client == "claude" {
+            assert!(!answer.ends_with("0\r\n\r\n"), "the relay ended the answer: {answer}");
+        } else {
+            assert!(answer.contains("\"error\"") && !answer.contains("[DONE]"), "{answer}");
+        }
+    }
 }

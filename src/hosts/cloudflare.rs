@@ -578,7 +578,8 @@ impl Exchange {
     fn translate(&mut self, heard: Heard<Vec<u8>>, now: f64) -> Option<Vec<u8>> {
         let State::Translate(translator) = &mut self.state else { return None };
         let has_begun = translator.has_begun();
-        let mut out = Vec::new();
+        // An event or two, so that it seldom has to grow.
+        let mut out = Vec::with_capacity(1 << 10);
         let goes_on = translator.hear(heard, &mut out);
         self.record = translator.take_record();
         if !goes_on || translator.is_refused() {

@@ -34,7 +34,7 @@ use crate::pipeline::{
     Collector, Gateway, Heard, Inbound, Lookup, MAX_BODY_BYTES, Moment, Opening, Plan, Received, Reply, Stage, Step,
     Translator,
 };
-use exchange::Exchange;
+use exchange::{Exchange, Next};
 use fetch::Fetcher;
 use store::Place;
 
@@ -45,7 +45,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 const LARGE: usize = 1 << 20;
 
 /// A piece of a stream that is as long as that goes on without waiting for more.
-const PIECE_BYTES: usize = 16 << 10;
+const PIECE_BYTES: usize = 64 << 10;
 
 type Upstreams = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
@@ -287,7 +287,7 @@ impl Server {
         exchange.begin(body);
         match reply.head(parts.status.as_u16(), head) {
             Stage::Answer(response) => whole(response),
-            Stage::PassThrough(head) => answer(head, Answer::PassThrough(Box::new(exchange))),
+            Stage::PassThrough(head) => answer(head, Answer::PassThrough(Box::new(Relayed::new(exchange)))),
             Stage::Collect(collector) => match exchange.decode(encoding.as_deref()) {
                 Ok(()) => whole(self.collect(exchange, *collector).await),
                 Err(error) => whole(collector.fail(&error)),
@@ -330,7 +330,7 @@ impl Server {
             if let Some(Opening::Begun(head)) = translator.opening() {
                 exchange.told();
                 let first = (!out.is_empty()).then(|| Bytes::from(out));
-                let stream = Translated { first, exchange, translator: Some(translator), last: None };
+                let stream = Translated { first, out: Vec::new(), exchange, translator: Some(translator), last: None };
                 return answer(head, Answer::Translated { stream: Box::new(stream), store: self.store.clone() });
             }
         }
@@ -453,7 +453,7 @@ fn answer(head: http::Response, body: Answer) -> hyper::Response<Answer> {
 /// The body of an answer to a client. Dropping it drops the upstream's.
 enum Answer {
     Whole(Full<Bytes>),
-    PassThrough(Box<Exchange>),
+    PassThrough(Box<Relayed>),
     Translated { stream: Box<Translated>, store: Place },
 }
 
@@ -461,6 +461,8 @@ enum Answer {
 struct Translated {
     /// What was written before the head was sent.
     first: Option<Bytes>,
+    /// What is written, and goes on with what has come since.
+    out: Vec<u8>,
     exchange: Exchange,
     translator: Option<Box<Translator>>,
     /// The end of the answer, which waits until the turn is kept: the client may go on from it at once.
@@ -474,7 +476,7 @@ impl Body for Answer {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-            Self::PassThrough(exchange) => poll_untouched(exchange, cx),
+            Self::PassThrough(relayed) => relayed.poll(cx).map_ok(Frame::data),
             Self::Translated { stream, store } => stream.poll(store, cx).map(|bytes| Some(Ok(Frame::data(bytes?)))),
         }
     }
@@ -491,7 +493,7 @@ impl Body for Answer {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(body) => body.size_hint(),
-            Self::PassThrough(exchange) => exchange.size_hint(),
+            Self::PassThrough(relayed) => relayed.exchange.size_hint(),
             Self::Translated { .. } => SizeHint::default(),
         }
     }
@@ -511,42 +513,76 @@ impl Translated {
             return Poll::Ready(self.last.take().map(|(_, bytes)| bytes));
         }
         // What has come already goes on in one piece: in a burst each event is a chunk of its own.
-        let mut out = Vec::new();
         while let Some(translator) = &mut self.translator
-            && out.len() < PIECE_BYTES
+            && self.out.len() < PIECE_BYTES
         {
-            let heard = match self.exchange.poll_next(cx) {
-                Poll::Ready(heard) => heard,
-                Poll::Pending if out.is_empty() => return Poll::Pending,
-                Poll::Pending => break,
+            let heard = match self.exchange.poll_more(!self.out.is_empty(), cx) {
+                Next::Heard(heard) => heard,
+                Next::Later => return Poll::Pending,
+                Next::Nothing => break,
             };
-            let goes_on = translator.hear(heard, &mut out);
+            let goes_on = translator.hear(heard, &mut self.out);
             let record = translator.take_record();
             if !goes_on {
                 self.translator = None;
             }
             if let Some(record) = record {
-                self.last = Some((keep(store, record), Bytes::from(out)));
+                self.last = Some((keep(store, record), Bytes::from(std::mem::take(&mut self.out))));
                 return self.poll(store, cx);
             }
         }
-        if out.is_empty() {
+        if self.out.is_empty() {
             return Poll::Ready(None);
         }
         self.exchange.told();
-        Poll::Ready(Some(Bytes::from(out)))
+        Poll::Ready(Some(Bytes::from(std::mem::take(&mut self.out))))
     }
 }
 
 /// The upstream's own bytes. A relay has no words of its own: what breaks off, or takes too long, breaks off for the client.
-fn poll_untouched(exchange: &mut Exchange, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-    loop {
-        return Poll::Ready(match ready!(exchange.poll_next(cx)) {
-            Heard::Chunk(chunk) => Some(Ok(Frame::data(chunk))),
-            Heard::End => None,
-            Heard::Failed(error) => Some(Err(error)),
-            Heard::Silence => continue,
-        });
+struct Relayed {
+    exchange: Exchange,
+    /// What has come, and goes on with what has come since.
+    held: Vec<Bytes>,
+    bytes: usize,
+    /// It broke off behind what is held.
+    failure: Option<Error>,
+    /// A piece was given out, and perhaps not sent yet.
+    is_sending: bool,
+}
+
+impl Relayed {
+    fn new(exchange: Exchange) -> Self {
+        Self { exchange, held: Vec::new(), bytes: 0, failure: None, is_sending: false }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        while self.bytes < PIECE_BYTES && self.failure.is_none() {
+            match self.exchange.poll_more(!self.held.is_empty(), cx) {
+                Next::Heard(Heard::Chunk(chunk)) => {
+                    self.bytes += chunk.len();
+                    self.held.push(chunk);
+                }
+                Next::Heard(Heard::Silence) => {}
+                Next::Heard(Heard::Failed(error)) => self.failure = Some(error),
+                Next::Heard(Heard::End) | Next::Nothing => break,
+                Next::Later => return Poll::Pending,
+            }
+        }
+        self.bytes = 0;
+        let piece = match self.held.as_slice() {
+            // hyper sends what it was given when there is nothing more for now, and drops it when the body breaks off.
+            [] if self.failure.is_some() && std::mem::take(&mut self.is_sending) => {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            [] => return Poll::Ready(self.failure.take().map(Err)),
+            [one] => one.clone(),
+            several => Bytes::from(several.concat()),
+        };
+        self.held.clear();
+        self.is_sending = true;
+        Poll::Ready(Some(Ok(piece)))
     }
 }
 

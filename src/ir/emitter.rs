@@ -105,6 +105,12 @@ impl Emitter {
         self.ended
     }
 
+    /// Whether a block is open: totals wait for its end.
+    #[must_use]
+    pub fn has_open_block(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Whether a tool call has begun, so that a decoder can tell [`super::Reason::ToolUse`].
     #[must_use]
     pub fn has_tool_call(&self) -> bool {

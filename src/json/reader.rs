@@ -328,6 +328,21 @@ impl<'de, 'k> Reader<'de, 'k> {
         }
     }
 
+    /// The string of `text` between two quotes, the first of which stands before `at`, as reading it would give it; and how long
+    /// it is there.
+    pub(super) fn string_between_quotes(text: &'de str, at: usize) -> Option<(Str<'de>, usize)> {
+        let mut reader = Reader { at: at.checked_sub(1)?, ..Reader::new(text) };
+        let literal = reader.literal().ok()?;
+        Some((literal.string().ok()?, literal.inner().len()))
+    }
+
+    /// How long the string between two quotes is, the first of which stands before `at`. It is JSON, but perhaps no text.
+    pub(super) fn length_between_quotes(text: &str, at: usize) -> Option<usize> {
+        let mut reader = Reader { at: at.checked_sub(1)?, ..Reader::new(text) };
+        reader.pass_string().ok()?;
+        (reader.at - 1).checked_sub(at)
+    }
+
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }

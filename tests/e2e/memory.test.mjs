@@ -2,7 +2,7 @@
 // And long streams, which take no more room than short ones.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, request } from "node:http";
 import { suite, test } from "node:test";
 import { KEY, hostsOr, setStage, startGateway } from "./gateway.mjs";
 import { HELLO, STORY } from "./upstream/scripts.mjs";
@@ -27,6 +27,26 @@ async function startTalker() {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const stop = () => (server.closeAllConnections(), new Promise((resolve) => server.close(resolve)));
   return { provider: { type: "openai-chat-completions", baseURL: `http://127.0.0.1:${server.address().port}/v1`, apiKey: "key", models: { main: { upstreamModel: "m" } } }, stop };
+}
+
+/** How much an upstream says of which the client hears no end, and to how many clients. */
+const SHOUT = 4 << 20;
+const LEAVING = 40;
+
+/** An upstream of Chat Completions that says much, and then nothing more. */
+async function startShouter() {
+  const chunk = (delta) => `data: ${JSON.stringify({ id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: "m", choices: [{ index: 0, delta, finish_reason: null }] })}\n\n`;
+  const all = chunk({ content: "w".repeat(1 << 20) }).repeat(SHOUT >> 20);
+  const gone = [];
+  const server = createServer((request, response) => {
+    request.resume();
+    gone.push(new Promise((resolve) => response.on("close", resolve)));
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write(all);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const stop = () => (server.closeAllConnections(), new Promise((resolve) => server.close(resolve)));
+  return { provider: { type: "openai-chat-completions", baseURL: `http://127.0.0.1:${server.address().port}/v1`, apiKey: "key", models: { main: { upstreamModel: "m" } } }, gone: () => Promise.all(gone), stop };
 }
 
 /** What a process uses now, in megabytes; only Linux tells. */
@@ -101,6 +121,41 @@ for (const host of hostsOr("workerd", "native")) {
     } finally {
       await gateway.stop();
       await talker.stop();
+    }
+  });
+
+  // Natively a request is dropped with its connection. The Worker has to hear of it.
+  if (host === "native") continue;
+  test(`${LEAVING} clients that leave in mid-stream, ${host}`, { timeout: 120_000 }, async () => {
+    const shouter = await startShouter();
+    const gateway = await startGateway(host, { config: { version: 1, providers: { shouter: shouter.provider } } });
+    // The encoder of Responses keeps the text, which its end repeats.
+    const leave = () =>
+      new Promise((resolve, reject) => {
+        const body = JSON.stringify({ model: "shouter.main", stream: true, input: "Hi" });
+        const headers = { "content-type": "application/json", authorization: `Bearer ${KEY}` };
+        const asked = request(`${gateway.base("responses")}/responses`, { method: "POST", headers }, (answer) => {
+          let heard = 0;
+          answer.on("error", () => {});
+          answer.on("data", (data) => {
+            heard += data.length;
+            if (heard >= SHOUT) answer.socket.resetAndDestroy();
+          });
+          answer.on("close", resolve);
+        });
+        asked.on("error", reject).end(body);
+      });
+    try {
+      for (let left = 0; left < 10; left += 1) await leave();
+      const before = used(gateway.pid);
+      for (let left = 0; left < LEAVING; left += 1) await leave();
+      // The upstream is told, each time.
+      await shouter.gone();
+      const grown = used(gateway.pid) - before;
+      assert.ok(grown < (LEAVING * SHOUT) / 2 / (1 << 20), `${host} grew by ${grown.toFixed(0)} MB`);
+    } finally {
+      await gateway.stop();
+      await shouter.stop();
     }
   });
 }

@@ -14,6 +14,7 @@ mod support;
 
 mod damage;
 mod inputs;
+mod repeats;
 mod requests;
 mod seals;
 mod streams;

@@ -12,9 +12,11 @@ use crate::http::{Connection, chunk, find};
 fn events(stream: &[u8]) -> Vec<Vec<u8>> {
     let mut out = Vec::new();
     let mut rest = stream;
-    while let Some(end) = find(rest, b"\n\n") {
-        out.push(rest[..end + 2].to_vec());
-        rest = &rest[end + 2..];
+    // Gemini's lines end in CRLF.
+    let end: &[u8] = if find(stream, b"\r\n\r\n").is_some() { b"\r\n\r\n" } else { b"\n\n" };
+    while let Some(at) = find(rest, end) {
+        out.push(rest[..at + end.len()].to_vec());
+        rest = &rest[at + end.len()..];
     }
     out
 }

@@ -8,7 +8,7 @@ use super::response::{Answer, Reader, unreadable};
 use crate::diagnostics::codes;
 use crate::error::Error;
 use crate::ir;
-use crate::json::{self, Str, wire};
+use crate::json::{self, Repeats, Str, Varying, wire};
 use crate::sse::{Found, Parser};
 
 wire! {
@@ -40,23 +40,42 @@ wire! {
 pub(super) struct ClaudeDecoder {
     parser: Parser,
     reader: Reader,
+    repeats: Repeats<More>,
+}
+
+/// What a delta has more of.
+#[derive(Clone, Copy, Debug)]
+enum More {
+    Text,
+    Thinking,
+    PartialJson,
+}
+
+impl More {
+    fn tell(self, words: &str, reader: &mut Reader, out: &mut ir::Emitter) {
+        match self {
+            Self::Text => reader.text(words, out),
+            Self::Thinking => reader.thinking(words, out),
+            Self::PartialJson => reader.partial_json(words, out),
+        }
+    }
 }
 
 impl ClaudeDecoder {
     pub(super) fn new(memo: Memo) -> Self {
-        Self { parser: Parser::default(), reader: Reader::new(memo) }
+        Self { parser: Parser::default(), reader: Reader::new(memo), repeats: Repeats::default() }
     }
 }
 
 impl Decoder for ClaudeDecoder {
     fn push(&mut self, chunk: &[u8], out: &mut ir::Emitter) {
-        let Self { parser, reader } = self;
-        parser.push(chunk, |found| take(reader, found, out));
+        let Self { parser, reader, repeats } = self;
+        parser.push(chunk, |found| take(reader, repeats, found, out));
     }
 
     fn finish(&mut self, out: &mut ir::Emitter) {
-        let Self { parser, reader } = self;
-        parser.finish(|found| take(reader, found, out));
+        let Self { parser, reader, repeats } = self;
+        parser.finish(|found| take(reader, repeats, found, out));
         if !out.has_ended() {
             out.fail(Error::cut_short());
         }
@@ -67,7 +86,7 @@ impl Decoder for ClaudeDecoder {
     }
 }
 
-fn take(reader: &mut Reader, found: Found<'_>, out: &mut ir::Emitter) {
+fn take(reader: &mut Reader, repeats: &mut Repeats<More>, found: Found<'_>, out: &mut ir::Emitter) {
     if out.has_ended() {
         return;
     }
@@ -76,16 +95,19 @@ fn take(reader: &mut Reader, found: Found<'_>, out: &mut ir::Emitter) {
         Found::TooLarge => return out.fail(Error::unreadable("an event of the upstream's stream is too large")),
         Found::Frame(frame) => &frame.data,
     };
+    if let Some(repeat) = repeats.find(data).filter(|_| reader.is_open()) {
+        return repeat.said.tell(&repeat.words, reader, out);
+    }
     // The end that OpenAI's streams have: some relays write it everywhere.
     if data.trim() == "[DONE]" {
         return;
     }
-    if let Err(failure) = event(reader, data, out) {
+    if let Err(failure) = event(reader, repeats, data, out) {
         out.fail(failure);
     }
 }
 
-fn event(reader: &mut Reader, data: &str, out: &mut ir::Emitter) -> Result<(), Error> {
+fn event(reader: &mut Reader, repeats: &mut Repeats<More>, data: &str, out: &mut ir::Emitter) -> Result<(), Error> {
     let event: Event<'_> = json::read(data).map_err(|error| unreadable(&error))?;
     match event.kind.as_deref().unwrap_or_default() {
         "ping" => out.idle(),
@@ -94,7 +116,12 @@ fn event(reader: &mut Reader, data: &str, out: &mut ir::Emitter) -> Result<(), E
             Some(block) => reader.open(block, out)?,
             None => return Err(Error::unreadable("a block of the upstream's stream begins without a block")),
         },
-        "content_block_delta" => delta(reader, event.delta, out)?,
+        "content_block_delta" => {
+            if let Some((more, words)) = event.delta.as_ref().and_then(only) {
+                repeats.note(data, Varying { words: words.into(), passed: &[], counts: None }, more);
+            }
+            delta(reader, event.delta, out)?;
+        }
         "content_block_stop" => reader.close(out),
         "message_delta" => {
             if let Some(delta) = &event.delta {
@@ -156,6 +183,16 @@ fn delta(reader: &mut Reader, delta: Option<Delta<'_>>, out: &mut ir::Emitter) -
     }
     reader.unknown_delta(&delta.unknown, out);
     Ok(())
+}
+
+/// What a delta has more of, if that is one thing.
+fn only<'s, 'a>(delta: &'s Delta<'a>) -> Option<(More, &'s Str<'a>)> {
+    let Delta { text, thinking, signature, partial_json, citation, unknown, .. } = delta;
+    let told = [(More::Text, text), (More::Thinking, thinking), (More::PartialJson, partial_json)];
+    let mut told =
+        told.into_iter().filter_map(|(more, text)| Some((more, text.as_ref().filter(|text| !text.is_empty())?)));
+    let is_all = signature.as_ref().is_none_or(|text| text.is_empty()) && citation.is_none() && unknown.is_empty();
+    told.next().filter(|_| is_all && told.next().is_none())
 }
 
 /// Some relays write all fields, those of other blocks empty.

@@ -10,7 +10,7 @@ use crate::dialects::gemini::read::{self, Part};
 use crate::dialects::gemini::{ANSWER, BLOCK_NUMBERS, CANDIDATE, FINISH_NUMBERS, ID, NOTE_ID, reason, spelling};
 use crate::error::{Error, Result};
 use crate::ir;
-use crate::json::{self, Many, StrOr};
+use crate::json::{self, Many, Repeats, StrOr, Varying};
 
 /// Reads a whole answer, the document of `cx`.
 pub(super) fn parse(cx: &mut Cx, memo: &Memo) -> Result<ir::Response> {
@@ -101,6 +101,16 @@ struct Reader {
     /// Fields of the whole answer that came after its beginning, and what the candidate says beside its parts.
     late: Vec<(ir::Text, ir::Json)>,
     candidate: Vec<(ir::Text, ir::Json)>,
+    repeats: Repeats<More>,
+    /// The newest totals, as they came, where they came with more of a block: nobody is told before it ends.
+    totals: String,
+}
+
+/// What a piece of the stream has more of.
+#[derive(Clone, Copy, Debug)]
+enum More {
+    Text,
+    Thoughts,
 }
 
 impl Reader {
@@ -116,6 +126,8 @@ impl Reader {
             has_parts: false,
             late: Vec::new(),
             candidate: Vec::new(),
+            repeats: Repeats::default(),
+            totals: String::new(),
         }
     }
 
@@ -128,6 +140,10 @@ impl Reader {
             Found::Idle => return out.idle(),
             Found::TooLarge => return out.fail(Error::unreadable("an event of the upstream's stream is too large")),
         };
+        if self.repeated(text, out) {
+            return;
+        }
+        self.tell_totals(out);
         // Some relays end a stream as OpenAI does.
         if text.trim().is_empty() || text.trim() == "[DONE]" {
             return;
@@ -135,6 +151,12 @@ impl Reader {
         let body = ir::Body::new(text.to_owned());
         match json::read::<Many<Answer<'_>>>(body.as_str()) {
             Ok(Many(answers)) => {
+                if let [answer] = answers.as_slice()
+                    && let Some((more, words)) = only(answer)
+                {
+                    let varying = Varying { words: words.into(), passed: &[], counts: answer.usage };
+                    self.repeats.note(body.as_str(), varying, more);
+                }
                 for answer in answers {
                     self.piece(&body, answer, out);
                 }
@@ -143,6 +165,36 @@ impl Reader {
                 out.fail(Error::unreadable(format!("an event of the upstream's stream is no JSON: {}", error.message)));
             }
             Err(error) => out.fail(Error::unreadable(error.full_message())),
+        }
+    }
+
+    /// Does what [`Reader::piece`] does with a piece that has no more than another one before it. Gives whether it is such a piece,
+    /// and there is a block that goes on with it.
+    fn repeated(&mut self, text: &str, out: &mut ir::Emitter) -> bool {
+        let Some(repeat) = self.repeats.find(text).filter(|_| out.has_open_block()) else { return false };
+        match (repeat.said, &mut self.text) {
+            (More::Text, Some(text)) => {
+                text.push_str(&repeat.words);
+                out.text(&repeat.words);
+            }
+            (More::Thoughts, _) if self.is_thinking => out.reasoning(ir::ReasoningForm::Summary, &repeat.words),
+            (More::Text | More::Thoughts, _) => return false,
+        }
+        if let Some(totals) = repeat.counts {
+            self.totals.clear();
+            self.totals.push_str(totals);
+        }
+        true
+    }
+
+    /// Tells the totals that were left for later. Those that they replaced knew the same fields.
+    fn tell_totals(&mut self, out: &mut ir::Emitter) {
+        if self.totals.is_empty() {
+            return;
+        }
+        let body = ir::Body::new(std::mem::take(&mut self.totals));
+        if let Ok(totals) = json::read(body.as_str()) {
+            out.usage(answer::usage(&body, totals));
         }
     }
 
@@ -421,6 +473,7 @@ impl Reader {
         if out.has_ended() {
             return;
         }
+        self.tell_totals(out);
         let Some(mut finish) = self.finish.take() else { return out.fail(Error::cut_short()) };
         self.end_call(out);
         if finish.reason == ir::Reason::End && out.has_tool_call() {
@@ -436,6 +489,33 @@ impl Reader {
         under(ANSWER, &self.late, &mut finish.extensions);
         out.finish(finish);
     }
+}
+
+/// What a piece of the stream has more of, if it has nothing else but totals.
+fn only<'s, 'a>(answer: &'s Answer<'a>) -> Option<(More, &'s json::Str<'a>)> {
+    let Answer { candidates: Some(candidates), feedback: None, error: None, unknown, .. } = answer else { return None };
+    let [candidate] = candidates.0.as_slice() else { return None };
+    let Candidate { content: Some(content), finish, index, grounding, citations, logprobs, unknown: others, .. } =
+        candidate
+    else {
+        return None;
+    };
+    let is_more = [grounding, citations, logprobs].iter().any(|raw| raw.is_some());
+    let is_other = index.is_some_and(|index| index.0 != 0);
+    if is_more || is_other || finish.is_some() || !unknown.is_empty() || !others.is_empty() {
+        return None;
+    }
+    let [StrOr::Other(part)] = content.parts.as_ref()?.0.as_slice() else { return None };
+    let Part { text, thought, signature, resolution: None, video: None, unknown, .. } = part else { return None };
+    if signature.is_some() || !unknown.is_empty() || part.kinds() > 0 {
+        return None;
+    }
+    let more = match thought {
+        None => More::Text,
+        Some(true) => More::Thoughts,
+        Some(false) => return None,
+    };
+    Some((more, text.as_ref()?))
 }
 
 fn part_of<'a>(part: StrOr<'a, Part<'a>>) -> Part<'a> {

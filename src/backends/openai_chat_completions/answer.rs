@@ -1,5 +1,7 @@
 //! Reads answers. A whole answer is read as a stream of one delta, so both are understood alike.
 
+mod more;
+
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -13,7 +15,8 @@ use crate::dialects::openai_chat_completions::{
 };
 use crate::error::{Error, Kind, Result};
 use crate::ir;
-use crate::json::{self, Integer, Str, StrOr, Unknown, wire};
+use crate::json::{self, Integer, Repeats, Str, StrOr, Unknown, Varying, wire};
+pub(super) use more::More;
 
 wire! {
     /// A whole answer, or a chunk of a streamed one.
@@ -350,8 +353,13 @@ impl Reader {
         self.reason.is_some()
     }
 
-    /// Reads a chunk of a stream.
-    pub(super) fn chunk(&mut self, text: &str, out: &mut ir::Emitter) {
+    /// Reads a chunk of a stream, unless it repeats one.
+    pub(super) fn chunk(&mut self, text: &str, repeats: &mut Repeats<More>, out: &mut ir::Emitter) {
+        if let Some(repeat) = repeats.find(text)
+            && self.more(*repeat.said, &repeat.words, out)
+        {
+            return;
+        }
         let document = match read(text) {
             Ok(document) => document,
             Err(error) => return out.fail(error),
@@ -360,6 +368,10 @@ impl Reader {
             return out.fail(error);
         }
         let json = |raw: &RawValue| ir::Json::parse(&raw.get().into()).unwrap_or_default();
+        if let Some((more, words)) = document.only() {
+            let passed = &[document.obfuscation, document.padding];
+            repeats.note(text, Varying { words, passed, counts: None }, more);
+        }
         let choices = document.choices.as_deref().unwrap_or_default();
         // Azure's first chunk tells of filters alone, under no id.
         let is_head = document.id.as_deref().is_some_and(|id| !id.is_empty()) || !choices.is_empty();
@@ -408,11 +420,7 @@ impl Reader {
         }
         self.has_annotations |= message.annotations.as_ref().is_some_and(|list| !list.is_empty());
         self.early_sources.extend(message.annotations.iter().flatten().map(|raw| citation_of(raw)));
-        if self.in_text {
-            for citation in self.early_sources.drain(..) {
-                out.annotate(ir::Annotation::Citation(citation));
-            }
-        }
+        self.tell_early_sources(out);
         if let Some(signature) = signature_of(message.extra_content.as_ref()) {
             if !std::mem::take(&mut self.in_text) {
                 self.end_thoughts(out);
@@ -442,6 +450,14 @@ impl Reader {
         if let Some(Ok(Value::Object(more))) = message.audio.map(|raw| serde_json::from_str(raw.get())) {
             extend(&mut self.audio, more);
             out.idle();
+        }
+    }
+
+    fn tell_early_sources(&mut self, out: &mut ir::Emitter) {
+        if self.in_text {
+            for citation in self.early_sources.drain(..) {
+                out.annotate(ir::Annotation::Citation(citation));
+            }
         }
     }
 

@@ -1,9 +1,10 @@
 //! Decodes the stream of chunks.
 
-use super::answer::Reader;
+use super::answer::{More, Reader};
 use crate::backends::{Decoder, Memo};
 use crate::error::Error;
 use crate::ir;
+use crate::json::Repeats;
 use crate::sse::{Found, Frame, Parser};
 
 /// Decodes chunks. The answer ends with `[DONE]`; where an upstream does not send it, with the end of the body, if the
@@ -12,15 +13,16 @@ use crate::sse::{Found, Frame, Parser};
 pub(super) struct ChunkDecoder {
     parser: Parser,
     reader: Reader,
+    repeats: Repeats<More>,
 }
 
 impl ChunkDecoder {
     pub(super) fn new(memo: &Memo) -> Self {
-        Self { parser: Parser::default(), reader: Reader::new(memo.clone()) }
+        Self { parser: Parser::default(), reader: Reader::new(memo.clone()), repeats: Repeats::default() }
     }
 }
 
-fn take(found: Found<'_>, reader: &mut Reader, out: &mut ir::Emitter) {
+fn take(found: Found<'_>, reader: &mut Reader, repeats: &mut Repeats<More>, out: &mut ir::Emitter) {
     if out.has_ended() {
         return;
     }
@@ -31,20 +33,20 @@ fn take(found: Found<'_>, reader: &mut Reader, out: &mut ir::Emitter) {
             "" => {}
             "[DONE]" if out.has_started() => reader.finish(out),
             "[DONE]" => out.fail(Error::unreadable("the upstream's stream is empty")),
-            text => reader.chunk(text, out),
+            text => reader.chunk(text, repeats, out),
         },
     }
 }
 
 impl Decoder for ChunkDecoder {
     fn push(&mut self, chunk: &[u8], out: &mut ir::Emitter) {
-        let Self { parser, reader } = self;
-        parser.push(chunk, |found| take(found, reader, out));
+        let Self { parser, reader, repeats } = self;
+        parser.push(chunk, |found| take(found, reader, repeats, out));
     }
 
     fn finish(&mut self, out: &mut ir::Emitter) {
-        let Self { parser, reader } = self;
-        parser.finish(|found| take(found, reader, out));
+        let Self { parser, reader, repeats } = self;
+        parser.finish(|found| take(found, reader, repeats, out));
         if out.has_ended() {
             return;
         }

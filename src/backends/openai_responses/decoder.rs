@@ -9,7 +9,7 @@ use crate::diagnostics::codes;
 use crate::dialects::openai;
 use crate::error::{Error, Result};
 use crate::ir;
-use crate::json::{self, Integer, Str, wire};
+use crate::json::{self, Integer, Repeats, Str, Varying, wire};
 use crate::sse::{Found, Frame, Parser};
 
 wire! {
@@ -40,14 +40,33 @@ wire! {
 pub(super) struct Stream {
     parser: Parser,
     reader: Reader,
+    repeats: Repeats<More>,
+}
+
+/// More of a piece, or of a call's arguments.
+#[derive(Debug)]
+struct More {
+    index: u64,
+    /// `None` for arguments.
+    piece: Option<Piece>,
+    item_id: Option<String>,
+}
+
+impl More {
+    fn tell(&self, words: &str, reader: &mut Reader, out: &mut ir::Emitter) {
+        match self.piece {
+            Some(piece) => reader.delta(self.index, piece, self.item_id.as_deref(), words, None, out),
+            None => reader.call_delta(self.index, words, out),
+        }
+    }
 }
 
 impl Stream {
     pub(super) fn new(memo: &Memo) -> Self {
-        Self { parser: Parser::default(), reader: Reader::new(memo) }
+        Self { parser: Parser::default(), reader: Reader::new(memo), repeats: Repeats::default() }
     }
 
-    fn found(reader: &mut Reader, found: Found<'_>, out: &mut ir::Emitter) {
+    fn found(reader: &mut Reader, repeats: &mut Repeats<More>, found: Found<'_>, out: &mut ir::Emitter) {
         if out.has_ended() {
             return;
         }
@@ -55,7 +74,7 @@ impl Stream {
             Found::Comment => out.idle(),
             Found::TooLarge => out.fail(Error::unreadable("the upstream sent an event beyond all measure")),
             Found::Frame(frame) => {
-                if let Err(error) = event(reader, frame, out) {
+                if let Err(error) = event(reader, repeats, frame, out) {
                     out.fail(error);
                 }
             }
@@ -65,16 +84,16 @@ impl Stream {
 
 impl Decoder for Stream {
     fn push(&mut self, chunk: &[u8], out: &mut ir::Emitter) {
-        let Self { parser, reader } = self;
-        parser.push(chunk, |found| Self::found(reader, found, out));
+        let Self { parser, reader, repeats } = self;
+        parser.push(chunk, |found| Self::found(reader, repeats, found, out));
     }
 
     fn finish(&mut self, out: &mut ir::Emitter) {
-        let Self { parser, reader } = self;
+        let Self { parser, reader, repeats } = self;
         parser.finish(|found| match found {
             // Half an event, since the stream broke off inside it.
             Found::Frame(frame) if json::check(&frame.data).is_err() => {}
-            found => Self::found(reader, found, out),
+            found => Self::found(reader, repeats, found, out),
         });
         if !out.has_ended() {
             out.fail(Error::cut_short());
@@ -87,8 +106,12 @@ impl Decoder for Stream {
 }
 
 /// Takes an event in.
-fn event(reader: &mut Reader, frame: &Frame, out: &mut ir::Emitter) -> Result<()> {
+fn event(reader: &mut Reader, repeats: &mut Repeats<More>, frame: &Frame, out: &mut ir::Emitter) -> Result<()> {
     let data = frame.data.trim();
+    if let Some(repeat) = repeats.find(data) {
+        repeat.said.tell(&repeat.words, reader, out);
+        return Ok(());
+    }
     if data.is_empty() || data == "[DONE]" {
         return Ok(());
     }
@@ -101,8 +124,17 @@ fn event(reader: &mut Reader, frame: &Frame, out: &mut ir::Emitter) -> Result<()
     let summary = Piece::Thought(ir::ReasoningForm::Summary, number(event.summary_index).unwrap_or(0));
     let raw_thought = Piece::Thought(ir::ReasoningForm::Raw, part);
     let item_id = event.item_id.as_deref();
-    let delta = |reader: &mut Reader, piece: Piece, out: &mut ir::Emitter| -> Result<()> {
+    let mut more = |piece: Option<Piece>| {
+        let has_logprobs = event.logprobs.is_some_and(|raw| raw.get() != "[]");
+        // An event that leaves out its type, or its place, hangs on what came before.
+        if let (Some(raw), Some(index), Some(_), false) = (event.delta, told, &event.kind, has_logprobs) {
+            let varying = Varying { words: raw.into(), passed: &[event.sequence, event.obfuscation], counts: None };
+            repeats.note(data, varying, More { index, piece, item_id: item_id.map(ToOwned::to_owned) });
+        }
+    };
+    let mut delta = |reader: &mut Reader, piece: Piece, out: &mut ir::Emitter| -> Result<()> {
         let delta = string(event.delta)?;
+        more(Some(piece));
         reader.delta(index, piece, item_id, &delta, event.logprobs, out);
         Ok(())
     };
@@ -149,6 +181,7 @@ fn event(reader: &mut Reader, frame: &Frame, out: &mut ir::Emitter) -> Result<()
         }
         "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
             let delta = string(event.delta)?;
+            more(None);
             reader.call_delta(index, &delta, out);
         }
         "response.function_call_arguments.done" => {

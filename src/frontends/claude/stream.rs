@@ -12,7 +12,7 @@ use crate::diagnostics::Diagnostic;
 use crate::dialects::claude::ID;
 use crate::envelope;
 use crate::ir;
-use crate::sse;
+use crate::sse::{self, Refrain};
 
 /// The state of one stream.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct ClaudeEncoder {
     said: Said,
     /// The open block is a function's call; its arguments so far.
     arguments: String,
+    /// How more of the open block is written, once it was.
+    refrain: Option<Refrain>,
     losses: Losses,
 }
 
@@ -109,6 +111,7 @@ impl ClaudeEncoder {
             seal: None,
             said: Said::default(),
             arguments: String::new(),
+            refrain: None,
             losses: Losses::default(),
         }
     }
@@ -142,6 +145,17 @@ impl ClaudeEncoder {
     fn delta(&self, delta: Delta<'_>, out: &mut Vec<u8>) {
         let event = BlockDelta { r#type: "content_block_delta", index: self.index, delta };
         sse::write_event("content_block_delta", &event, out);
+    }
+
+    /// More of the open block, which is nearly all of a stream.
+    fn more_of(&mut self, delta: impl for<'t> Fn(&'t str) -> Delta<'t>, text: &str, out: &mut Vec<u8>) {
+        if let Some(refrain) = &self.refrain {
+            return refrain.write(0, text, out);
+        }
+        self.delta(delta(text), out);
+        let mut event = Vec::new();
+        self.delta(delta(Refrain::TEXT), &mut event);
+        self.refrain = Refrain::of(&event);
     }
 
     fn stop_block(&mut self, out: &mut Vec<u8>) {
@@ -188,6 +202,7 @@ impl ClaudeEncoder {
     fn open(&mut self, open: ir::Open, out: &mut Vec<u8>) {
         self.begun = false;
         self.seal = None;
+        self.refrain = None;
         self.arguments.clear();
         self.losses.extensions(&open.meta().extensions, ID);
         match &open {
@@ -221,19 +236,19 @@ impl ClaudeEncoder {
         match &self.block {
             Some(ir::Open::Text { .. } | ir::Open::Refusal { .. }) => {
                 self.begin_block(out);
-                self.delta(Delta::Text { text }, out);
+                self.more_of(|text| Delta::Text { text }, text, out);
             }
             Some(ir::Open::Reasoning { form, .. }) => {
                 if self.asked.hide_reasoning {
                     response::lose_thoughts(&mut self.losses);
                 } else if *form != ir::ReasoningForm::Redacted {
                     self.begin_block(out);
-                    self.delta(Delta::Thinking { thinking: text }, out);
+                    self.more_of(|thinking| Delta::Thinking { thinking }, text, out);
                 }
             }
             Some(ir::Open::ToolCall { kind: ir::CallKind::Function, .. }) => {
                 self.arguments.push_str(text);
-                self.delta(Delta::Input { partial_json: text }, out);
+                self.more_of(|partial_json| Delta::Input { partial_json }, text, out);
             }
             Some(ir::Open::ToolCall { kind: ir::CallKind::Custom, .. }) => {
                 // Free text goes into an object with one text, and so do its pieces.

@@ -12,6 +12,7 @@ use crate::envelope;
 use crate::error::Error;
 use crate::frontends::{Asked, Encoder};
 use crate::ir;
+use crate::sse::{self, Refrain};
 
 /// The block that is open.
 enum Block {
@@ -37,6 +38,8 @@ pub(super) struct GeminiEncoder {
     tail: Tail,
     signer: Signer,
     block: Option<Block>,
+    /// How more of the open block is written, once it was.
+    refrain: Option<Refrain>,
     /// A call whose arguments cannot be run. Whether it was cut off, the next event tells: then it is left out, since a client
     /// would run it.
     doubtful: Option<Block>,
@@ -59,6 +62,7 @@ impl GeminiEncoder {
             tail: Tail::default(),
             signer: Signer::default(),
             block: None,
+            refrain: None,
             doubtful: None,
             text_before: 0,
             has_parts: false,
@@ -66,26 +70,41 @@ impl GeminiEncoder {
         }
     }
 
-    /// Writes one piece of the stream.
-    fn frame(&mut self, json: &[u8], out: &mut Vec<u8>) {
+    /// Writes one piece of the stream; `json` writes what is in it.
+    fn frame(&mut self, out: &mut Vec<u8>, json: impl FnOnce(&Self, &mut Vec<u8>)) {
         let is_first = !std::mem::replace(&mut self.has_written, true);
         if self.sse {
             out.extend_from_slice(b"data: ");
-            out.extend_from_slice(json);
+            json(self, out);
             out.extend_from_slice(b"\r\n\r\n");
         } else {
             out.extend_from_slice(if is_first { b"[" } else { b",\r\n" });
-            out.extend_from_slice(json);
+            json(self, out);
         }
     }
 
     fn part(&mut self, part: Part<'_>, out: &mut Vec<u8>) {
         self.has_parts = true;
+        self.frame(out, |this, out| this.write_part(part, out));
+    }
+
+    fn write_part(&self, part: Part<'_>, out: &mut Vec<u8>) {
         let content = Content { role: Some(Cow::Borrowed("model")), parts: vec![part], extensions: None };
         let candidate = Candidate { content: Some(content), ..Candidate::default() };
+        sse::write_json_line(&self.answer(Some(candidate), ir::Written::default()), out);
+    }
+
+    /// More of the open block. Its own fields, `meta`, are told once, on its first piece.
+    fn more_of(&mut self, part: fn(&ir::Text) -> Part<'_>, delta: &ir::Text, meta: &ir::Meta, out: &mut Vec<u8>) {
+        if self.refrain.is_some() {
+            return self.frame(out, |this, out| {
+                this.refrain.iter().for_each(|refrain| refrain.write(0, delta, out));
+            });
+        }
+        self.part(part(delta).with(meta), out);
         let mut json = Vec::new();
-        crate::sse::write_json_line(&self.answer(Some(candidate), ir::Written::default()), &mut json);
-        self.frame(&json, out);
+        self.write_part(part(&ir::Text::constant(Refrain::TEXT)), &mut json);
+        self.refrain = Refrain::of(&json);
     }
 
     fn answer<'a>(&'a self, candidate: Option<Candidate<'a>>, late: ir::Written<'a>) -> Answer<'a> {
@@ -100,6 +119,7 @@ impl GeminiEncoder {
     }
 
     fn open(&mut self, open: ir::Open, out: &mut Vec<u8>) {
+        self.refrain = None;
         self.settle(out);
         self.losses.extensions(&open.meta().extensions, ID);
         self.block = Some(match open {
@@ -127,23 +147,26 @@ impl GeminiEncoder {
     }
 
     fn delta(&mut self, delta: &ir::Text, out: &mut Vec<u8>) {
-        // A part's own fields are told once, on its first piece.
-        let (part, meta) = match &mut self.block {
+        match &mut self.block {
             Some(Block::Text { meta, text, .. }) => {
                 text.push_str(delta);
-                (Part::of_text(delta), std::mem::take(meta))
+                let meta = std::mem::take(meta);
+                self.more_of(|text| Part::of_text(text), delta, &meta, out);
             }
             Some(Block::Refusal { meta }) => {
                 self.text_before += delta.len();
-                (Part::of_text(delta), std::mem::take(meta))
+                let meta = std::mem::take(meta);
+                self.more_of(|text| Part::of_text(text), delta, &meta, out);
             }
-            Some(Block::Reasoning { meta }) if !self.hide_reasoning => (Part::of_thought(delta), std::mem::take(meta)),
+            Some(Block::Reasoning { meta }) if !self.hide_reasoning => {
+                let meta = std::mem::take(meta);
+                self.more_of(|text| Part::of_thought(text), delta, &meta, out);
+            }
             // A call is told when it is whole: Gemini's streams have no pieces of calls.
-            Some(Block::Call { arguments, .. }) => return arguments.push_str(delta),
-            Some(Block::Reasoning { .. }) => return response::lose_thoughts(&mut self.losses),
-            Some(Block::Whole) | None => return,
-        };
-        self.part(part.with(&meta), out);
+            Some(Block::Call { arguments, .. }) => arguments.push_str(delta),
+            Some(Block::Reasoning { .. }) => response::lose_thoughts(&mut self.losses),
+            Some(Block::Whole) | None => {}
+        }
     }
 
     /// The signature of a text or a thought stands on a part of its own, an empty one, behind the words: they are told
@@ -232,8 +255,8 @@ impl GeminiEncoder {
         let late = finish.extensions.written(ID, ANSWER);
         let candidate = self.tail.candidate(finish, (!is_refused).then_some(content));
         let mut json = Vec::new();
-        crate::sse::write_json_line(&self.answer((!is_blocked).then_some(candidate), late), &mut json);
-        self.frame(&json, out);
+        sse::write_json_line(&self.answer((!is_blocked).then_some(candidate), late), &mut json);
+        self.frame(out, |_, out| out.extend_from_slice(&json));
     }
 }
 
@@ -255,7 +278,7 @@ impl Encoder for GeminiEncoder {
             ir::Event::Finish(finish) => self.finish_with(&finish, out),
             ir::Event::Failed(error) => {
                 let json = failure(&error);
-                self.frame(&json, out);
+                self.frame(out, |_, out| out.extend_from_slice(&json));
             }
         }
     }

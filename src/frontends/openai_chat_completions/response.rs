@@ -44,6 +44,75 @@ pub(super) struct Delta {
     pub(super) extra_content: Option<ExtraContent>,
 }
 
+/// What a delta may have more of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum More {
+    Content,
+    ReasoningContent,
+    Reasoning,
+    /// Of the call with this index.
+    Arguments(u64),
+}
+
+impl More {
+    /// A delta with nothing else.
+    pub(super) fn delta(self, text: ir::Text) -> Delta {
+        match self {
+            Self::Content => Delta { content: Some(text), ..Delta::default() },
+            Self::ReasoningContent => Delta { reasoning_content: Some(text), ..Delta::default() },
+            Self::Reasoning => Delta { reasoning: Some(text), ..Delta::default() },
+            Self::Arguments(index) => {
+                let function = Some(CalledFunction { name: None, arguments: text });
+                let call = CallDelta { index: Some(index), function, ..CallDelta::default() };
+                Delta { tool_calls: vec![call], ..Delta::default() }
+            }
+        }
+    }
+}
+
+impl Delta {
+    /// What it has more of, if it has nothing else.
+    pub(super) fn only(&self) -> Option<(More, &ir::Text)> {
+        let Self {
+            role: None,
+            content,
+            refusal: None,
+            reasoning_content,
+            reasoning,
+            reasoning_details,
+            annotations,
+            tool_calls,
+            function_call: None,
+            images,
+            audio: None,
+            extra_content: None,
+        } = self
+        else {
+            return None;
+        };
+        if !(reasoning_details.is_empty() && annotations.is_empty() && images.is_empty()) {
+            return None;
+        }
+        match (content, reasoning_content, reasoning, tool_calls.as_slice()) {
+            (Some(text), None, None, []) => Some((More::Content, text)),
+            (None, Some(text), None, []) => Some((More::ReasoningContent, text)),
+            (None, None, Some(text), []) => Some((More::Reasoning, text)),
+            (None, None, None, [call]) => call.only(),
+            _ => None,
+        }
+    }
+}
+
+impl CallDelta {
+    fn only(&self) -> Option<(More, &ir::Text)> {
+        let Self { index, id: None, kind: None, function, custom: None, extra_content: None, extensions } = self else {
+            return None;
+        };
+        let CalledFunction { name: None, arguments } = function.as_ref()? else { return None };
+        Some((More::Arguments((*index)?), arguments)).filter(|_| extensions.is_empty())
+    }
+}
+
 /// More of a tool call, or all of it.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct CallDelta {
@@ -408,10 +477,8 @@ impl Teller {
                 words.push_str(&text);
                 match field {
                     _ if self.hides_thoughts => return,
-                    ThoughtField::Reasoning => Delta { reasoning: Some(text), ..Delta::default() },
-                    ThoughtField::ReasoningContent | ThoughtField::Thinking => {
-                        Delta { reasoning_content: Some(text), ..Delta::default() }
-                    }
+                    ThoughtField::Reasoning => More::Reasoning.delta(text),
+                    ThoughtField::ReasoningContent | ThoughtField::Thinking => More::ReasoningContent.delta(text),
                 }
             }
             Block::Refusal => Delta { refusal: Some(text), ..Delta::default() },
@@ -441,7 +508,7 @@ impl Teller {
             }
         }
         self.characters += text.chars().count();
-        out((Delta { content: Some(text), ..Delta::default() }, None));
+        out((More::Content.delta(text), None));
     }
 
     /// A source or log probabilities.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::response::{Delta, Logprobs, Teller, Told, UsageEntry};
+use super::response::{Delta, Logprobs, More, Teller, Told, UsageEntry};
 use crate::context::Ids;
 use crate::diagnostics::Diagnostic;
 use crate::dialects::openai;
@@ -11,12 +11,14 @@ use crate::dialects::openai_chat_completions::ID;
 use crate::error::Error;
 use crate::frontends::{Asked, Encoder};
 use crate::ir;
-use crate::sse;
+use crate::sse::{self, Refrain};
 
 /// Writes an answer as chunks. Each says the whole head again, as the vendor's do.
 #[derive(Debug)]
 pub(super) struct ChunkEncoder {
     head: Head,
+    /// How a chunk is written that has more of one thing, once one was.
+    refrain: Option<(More, Refrain)>,
     created: u64,
     model: ir::Text,
     teller: Teller,
@@ -52,6 +54,7 @@ impl ChunkEncoder {
     pub(super) fn new(asked: &Asked) -> Self {
         Self {
             head: Head::default(),
+            refrain: None,
             created: asked.now,
             model: asked.model.clone(),
             teller: Teller::new(asked, true),
@@ -105,6 +108,21 @@ impl Head {
         self.write_chunk(&[choice], says_usage.then_some(None), out);
     }
 
+    /// The same for more of an answer, where that may be of the kind of the one before it.
+    fn write_more(&self, told: &Told, refrain: &mut Option<(More, Refrain)>, says_usage: bool, out: &mut Vec<u8>) {
+        let more = told.0.only().filter(|_| told.1.is_none());
+        match (more, &*refrain) {
+            (Some((more, text)), Some((before, refrain))) if more == *before => refrain.write(0, text, out),
+            (Some((more, _)), _) => {
+                self.write(told, None, says_usage, out);
+                let mut event = Vec::new();
+                self.write(&(more.delta(ir::Text::constant(Refrain::TEXT)), None), None, says_usage, &mut event);
+                *refrain = Refrain::of(&event).map(|refrain| (more, refrain));
+            }
+            (None, _) => self.write(told, None, says_usage, out),
+        }
+    }
+
     fn write_chunk(&self, choices: &[Choice<'_>], usage: Option<Option<&UsageEntry>>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(&self.before);
@@ -121,8 +139,8 @@ impl Head {
 
 impl Encoder for ChunkEncoder {
     fn push(&mut self, event: ir::Event, out: &mut Vec<u8>) {
-        let Self { head, teller, includes_usage, .. } = self;
-        let mut told = |told: Told| head.write(&told, None, *includes_usage, out);
+        let Self { head, refrain, teller, includes_usage, .. } = self;
+        let mut told = |told: Told| head.write_more(&told, refrain, *includes_usage, out);
         match event {
             ir::Event::Start(start) => self.start(start, out),
             ir::Event::Usage(usage) => self.usage.update(usage),

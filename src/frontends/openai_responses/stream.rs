@@ -15,7 +15,7 @@ use crate::dialects::openai_responses::{self as words, Annotation, Content, Logp
 use crate::error::Error;
 use crate::frontends::{Asked, Encoder};
 use crate::ir;
-use crate::sse;
+use crate::sse::{self, Refrain};
 
 /// Renders a whole answer.
 pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<u8> {
@@ -55,6 +55,8 @@ pub(super) struct Stream {
     /// may follow.
     item: Option<Item>,
     block: Block,
+    /// How more of the open block is written, once it was.
+    refrain: Option<Refrain>,
     /// The open item is a call whose arguments cannot be run, with its seal: whether it was cut off, the next event tells.
     doubtful: Option<Option<ir::Sealed>>,
     /// Runs of code whose output is still to come: one item tells both.
@@ -146,6 +148,7 @@ impl Stream {
             output: Vec::new(),
             item: None,
             block: Block::None,
+            refrain: None,
             doubtful: None,
             runs: Vec::new(),
             usage: ir::Usage::default(),
@@ -304,6 +307,7 @@ impl Stream {
     }
 
     fn open(&mut self, open: ir::Open, out: &mut Vec<u8>) {
+        self.refrain = None;
         self.settle(false, out);
         if !traces::is_of_run(&open) {
             self.tell_runs(out);
@@ -410,35 +414,48 @@ impl Stream {
             return self.losses.add(&codes::REASONING_HIDDEN, "", "the client asked not to see thoughts");
         }
         self.begin(out);
-        let data = |name: &'static str| Data { r#type: name, delta: Some(delta), ..Data::default() };
         match &mut self.block {
-            Block::Text { text, .. } => {
-                text.push_str(delta);
-                self.write_part(Data { logprobs: Some(Vec::new()), ..data("response.output_text.delta") }, out);
-            }
-            Block::Refusal { text, .. } => {
-                text.push_str(delta);
-                self.write_part(data("response.refusal.delta"), out);
-            }
-            Block::Reasoning { part, text, .. } => {
-                text.push_str(delta);
-                match part.form {
-                    ir::ReasoningForm::Summary => {
-                        self.write_thought(
-                            ir::ReasoningForm::Summary,
-                            data("response.reasoning_summary_text.delta"),
-                            out,
-                        );
-                    }
-                    ir::ReasoningForm::Raw => {
-                        self.write_thought(ir::ReasoningForm::Raw, data("response.reasoning_text.delta"), out);
-                    }
-                    ir::ReasoningForm::Redacted => {}
-                }
+            Block::Text { text, .. } | Block::Refusal { text, .. } | Block::Reasoning { text, .. } => {
+                text.push_str(delta)
             }
             Block::Call { .. } => {
                 let Some(Item::Call(call)) = &mut self.item else { return };
                 call.arguments.push_str(delta);
+            }
+            Block::None => {}
+        }
+        if !self.writes {
+            return;
+        }
+        if let Some(refrain) = &self.refrain {
+            refrain.write(self.sequence, delta, out);
+            self.sequence += 1;
+            return;
+        }
+        self.write_delta(delta, out);
+        let (sequence, mut event) = (std::mem::replace(&mut self.sequence, Refrain::NUMBER), Vec::new());
+        self.write_delta(Refrain::TEXT, &mut event);
+        self.sequence = sequence;
+        self.refrain = Refrain::of(&event);
+    }
+
+    /// The event that tells more of the open block.
+    fn write_delta(&mut self, delta: &str, out: &mut Vec<u8>) {
+        let data = |name: &'static str| Data { r#type: name, delta: Some(delta), ..Data::default() };
+        match &self.block {
+            Block::Text { .. } => {
+                self.write_part(Data { logprobs: Some(Vec::new()), ..data("response.output_text.delta") }, out);
+            }
+            Block::Refusal { .. } => self.write_part(data("response.refusal.delta"), out),
+            Block::Reasoning { part, .. } => match part.form {
+                form @ ir::ReasoningForm::Summary => {
+                    self.write_thought(form, data("response.reasoning_summary_text.delta"), out);
+                }
+                form @ ir::ReasoningForm::Raw => self.write_thought(form, data("response.reasoning_text.delta"), out),
+                ir::ReasoningForm::Redacted => {}
+            },
+            Block::Call { .. } => {
+                let Some(Item::Call(call)) = &self.item else { return };
                 // Such an item has no events between its beginning and its end.
                 if call.own.is_some() {
                     return;

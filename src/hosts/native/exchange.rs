@@ -21,7 +21,23 @@ pub(super) struct Exchange {
     timer: Pin<Box<Sleep>>,
     body: Option<Incoming>,
     decoding: Decoding,
+    /// How often somebody asked in vain since the newest piece.
+    asked: u8,
 }
+
+/// What comes next of a body, for somebody who has some of it already.
+pub(super) enum Next {
+    Heard(Heard<Bytes>),
+    /// It is not known yet: whoever asked is woken.
+    Later,
+    /// Nothing for now: what there is should go on.
+    Nothing,
+}
+
+/// How often one has to ask to know that nothing more is there. A connection hands its body on in the pieces that its upstream
+/// wrote, one each time it is its turn, although all of them may have come at once. Its turn comes before the next of who
+/// takes them, and hyper asks a body twice at each turn before it gives up.
+const TRIES: u8 = 2;
 
 impl Exchange {
     /// The request is sent now.
@@ -30,7 +46,7 @@ impl Exchange {
         let began = Instant::now();
         let first = began.checked_add(Duration::from_millis(watch.next())).unwrap_or(began);
         let timer = Box::pin(tokio::time::sleep_until(first));
-        Self { watch, began, timer, body: None, decoding: Decoding::None }
+        Self { watch, began, timer, body: None, decoding: Decoding::None, asked: 0 }
     }
 
     /// Waits for the headers, no longer than the limits allow.
@@ -84,6 +100,25 @@ impl Exchange {
             Due::KeepAlive => Heard::Silence,
             Due::GiveUp(error) => Heard::Failed(error),
         })
+    }
+
+    /// The same, for who has something already if `has_some`: that waits until all is there that has come by now, so that a burst goes
+    /// on in one piece, and not in as many as it came in.
+    pub(super) fn poll_more(&mut self, has_some: bool, cx: &mut Context<'_>) -> Next {
+        if let Poll::Ready(heard) = self.poll_next(cx) {
+            self.asked = 0;
+            return Next::Heard(heard);
+        }
+        if !has_some {
+            return Next::Later;
+        }
+        if self.asked == TRIES {
+            self.asked = 0;
+            return Next::Nothing;
+        }
+        self.asked += 1;
+        cx.waker().wake_by_ref();
+        Next::Later
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Heard<Bytes>> {
