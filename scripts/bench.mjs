@@ -39,7 +39,8 @@ async function programs() {
   await run("cargo", ["build", "--release", "--locked", "--manifest-path", "benches/rig/Cargo.toml", "--target-dir", rig], { quiet: true });
   await run("cargo", ["build", "--release", "--locked", "--target", wasmTarget, "--manifest-path", "benches/rig/floor/Cargo.toml", "--target-dir", rig], { quiet: true });
   const documents = await program();
-  return { rig: join(rig, "release", "rig"), floor: join(rig, wasmTarget, "release", "floor.wasm"), documents };
+  const translation = await program({ released: true });
+  return { translation, rig: join(rig, "release", "rig"), floor: join(rig, wasmTarget, "release", "floor.wasm"), documents };
 }
 
 /** Starts a program of the rig and waits until it listens. */
@@ -99,7 +100,7 @@ async function startLitellm(command, upstream, home) {
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
 async function measure() {
-  const { rig, floor, documents } = await programs();
+  const { rig, floor, documents, translation } = await programs();
   const home = mkdtempSync(join(tmpdir(), "any-api-bench-"));
   process.once("exit", () => rmSync(home, { recursive: true, force: true }));
   await run(documents, ["write", home]);
@@ -254,12 +255,12 @@ async function measure() {
   }
   const most = Object.fromEntries(ours.map((name) => [name, memory(gateways[name].pid, "VmHWM")]));
   await Promise.all([...Object.values(gateways), upstream].map((one) => one.stop()));
-  return { rows, most, at64, growth, alone: await alone(documents) };
+  return { rows, most, at64, growth, alone: await alone(translation) };
 }
 
 /** How long the translation takes without anything around it, in nanoseconds, by the names of `npm run bench:instructions`. */
-async function alone(program) {
-  const said = await run(program, ["time"], { capture: true });
+async function alone(binary) {
+  const said = await run(binary, ["time"], { capture: true });
   return Object.fromEntries(said.trim().split("\n").map((line) => line.split(": ")).map(([name, time]) => [name, Number(time)]));
 }
 

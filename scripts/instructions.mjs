@@ -14,11 +14,12 @@ const file = join(root, "benches", "instructions.json");
 /** Compilers of one version give one program, but libraries pick their loops by the processor. */
 const tolerance = 0.05;
 
-/** The program, built; it also writes the documents of `npm run bench`. */
-export async function program() {
+/** The program, built; it also writes the documents of `npm run bench`. `released`: as the gateway is released, with the price of full LTO. */
+export async function program({ released = false } = {}) {
   // In a folder of its own: cargo would otherwise compile the gateway anew at each change between this and a release build.
   const target = join(root, "target", "instructions");
-  const args = ["bench", "--locked", "--no-run", "--no-default-features", "--bench", "instructions", "--target-dir", target, "--message-format", "json-render-diagnostics"];
+  const profile = released ? "release" : "bench";
+  const args = ["bench", "--locked", "--no-run", "--profile", profile, "--no-default-features", "--bench", "instructions", "--target-dir", target, "--message-format", "json-render-diagnostics"];
   const messages = await run("cargo", args, { capture: true });
   const made = messages.split("\n").filter((line) => line.includes('"executable":"')).map((line) => JSON.parse(line));
   return made.find((message) => message.target.name === "instructions").executable;
