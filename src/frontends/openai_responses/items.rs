@@ -426,7 +426,7 @@ impl Input {
     /// A call of a shell or a patch.
     fn run_call(&mut self, cx: &mut Cx, raw: &RawValue, tool: OwnTool, item: &RunCallItem<'_>) -> Result<()> {
         let environment: Option<Value> = item.environment.map(|raw| cx.read("environment", raw)).transpose()?;
-        if environment.is_some_and(|environment| !own_tools::is_local(&environment)) {
+        if environment.as_ref().is_some_and(|environment| !own_tools::is_local(environment)) {
             // What ran in a container is the provider's own doing.
             self.opaque(cx, ir::Role::Assistant, tool.call_type(), raw, &codes::BUILTIN_TOOL_UNSUPPORTED);
             return Ok(());
@@ -440,6 +440,11 @@ impl Input {
         let mut meta = ir::Meta::at(cx.here());
         meta.item = item_id(cx, item.id.as_ref(), None);
         keep(cx, "", &item.unknown, &[("status", &item.status)], &mut meta.extensions);
+        if let Some(skills) = environment.as_ref().and_then(|environment| environment.get("skills")) {
+            // The declaration tells them.
+            let (name, loss) = ("environment.skills", &codes::TOOL_OPTION_LOST);
+            cx.keep(DIALECT, name, ir::Json::of(skills), loss, &mut meta.extensions);
+        }
         self.own_call(cx, raw, tool, id, tool.arguments(&action), meta);
         Ok(())
     }
