@@ -81,7 +81,9 @@ impl OwnTool {
     pub const fn description(self) -> &'static str {
         match self {
             Self::LocalShell => "Runs a command in a shell on the user's machine, and returns what it wrote.",
-            Self::Shell => "Runs commands in a shell on the user's machine, and returns what each wrote and how it ended.",
+            Self::Shell => {
+                "Runs commands in a shell on the user's machine, and returns what each wrote and how it ended."
+            }
             Self::ApplyPatch => "Writes, changes or deletes one file on the user's machine.",
             Self::ToolSearch => "",
         }

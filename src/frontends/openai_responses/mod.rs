@@ -50,7 +50,8 @@ impl Frontend for OpenaiResponses {
                     ("POST", "cancel") => KeptAsk::Cancel,
                     _ => return None,
                 };
-                let id = Some(http::percent_decode(id)).filter(|id| !id.is_empty() && id != "input_tokens" && id != "compact")?;
+                let id = Some(http::percent_decode(id))
+                    .filter(|id| !id.is_empty() && id != "input_tokens" && id != "compact")?;
                 Operation::Kept { id, ask }
             }
         };

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::DIALECT;
-use super::response::{Call, ErrorEvent, Head, Item, ResponseObject, Status, content, image};
 use super::compaction::Summary;
+use super::response::{Call, ErrorEvent, Head, Item, ResponseObject, Status, content, image};
 use super::slots::{self, Owner};
 use crate::context::{Cx, Ids, Losses};
 use crate::diagnostics::{Diagnostic, codes};
