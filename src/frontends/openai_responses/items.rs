@@ -468,8 +468,9 @@ impl Input {
         };
         let mut meta = ir::Meta::at(cx.here());
         keep(cx, "", &item.unknown, &[("status", &item.status)], &mut meta.extensions);
-        let failed = tool == OwnTool::ApplyPatch && item.status.as_deref() == Some("failed");
-        self.own_result(cx, raw, tool, call_id, content, failed, meta);
+        let error = tool == OwnTool::ApplyPatch && item.status.as_deref() == Some("failed");
+        let kind = ir::CallKind::Function;
+        self.own_result(cx, raw, tool, ir::ToolResult { call_id, name: None, kind, content, error, meta });
         Ok(())
     }
 
@@ -502,24 +503,17 @@ impl Input {
 
     /// What a search that the client executed brought.
     fn found(&mut self, cx: &Cx, raw: &RawValue, id: &Str<'_>, found: ir::Text) {
-        let meta = ir::Meta::at(cx.here());
-        self.own_result(cx, raw, OwnTool::ToolSearch, cx.text(id), vec![words_part(found)], false, meta);
+        let (call_id, content, meta) = (cx.text(id), vec![words_part(found)], ir::Meta::at(cx.here()));
+        let kind = ir::CallKind::Function;
+        let result = ir::ToolResult { call_id, name: None, kind, content, error: false, meta };
+        self.own_result(cx, raw, OwnTool::ToolSearch, result);
     }
 
-    fn own_result(
-        &mut self,
-        cx: &Cx,
-        raw: &RawValue,
-        tool: OwnTool,
-        call_id: ir::Text,
-        content: Vec<ir::Part>,
-        error: bool,
-        mut meta: ir::Meta,
-    ) {
-        own_form(cx, raw, &mut meta);
-        let name = Some(ir::Text::constant(tool.name()));
-        let kind = ir::CallKind::Function;
-        self.push_result(cx, ir::Part::ToolResult(ir::ToolResult { call_id, name, kind, content, error, meta }));
+    /// A result of one of the dialect's own tools.
+    fn own_result(&mut self, cx: &Cx, raw: &RawValue, tool: OwnTool, mut result: ir::ToolResult) {
+        own_form(cx, raw, &mut result.meta);
+        result.name = Some(ir::Text::constant(tool.name()));
+        self.push_result(cx, ir::Part::ToolResult(result));
     }
 
     fn reasoning(&mut self, cx: &mut Cx, raw: &RawValue, item: &ReasoningItem<'_>) -> Result<()> {
