@@ -174,6 +174,7 @@ codes! {
     STRUCTURED_OUTPUT_EMULATED "structured-output-emulated" Warn "A schema for the answer is not fully enforced.";
     SAFETY_SETTINGS_LOST "safety-settings-lost" Warn "Safety settings have no counterpart.";
     SERVER_STATE_UNSUPPORTED "server-state-unsupported" Deny "State kept by a provider, or a mode that needs it.";
+    COMPACTION_EMULATED "compaction-emulated" Warn "The conversation is to be summed up by its provider; the upstream's model writes the summary, in words.";
     CONTEXT_MANAGEMENT_LOST "context-management-lost" Warn "The upstream does not shorten long conversations by itself.";
     STORE_LOST "store-lost" Note "The upstream keeps no answers.";
     OPTION_LOST "option-lost" Note "An option that only the client's dialect has.";

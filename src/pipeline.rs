@@ -318,7 +318,7 @@ impl Plan {
         let mut cx = Cx::new(ir::Body::new(body), 0, Ids::new(0));
         let route = Route::to(Operation::Generate);
         let mut lowered = frontend.lower(&mut cx, &route)?;
-        lowered.request.settle_hosted_tools();
+        settle(&mut lowered, frontend.dialect() == backend.dialect());
         let resolved = Resolved {
             dialect: backend.dialect().to_owned(),
             targets: vec![target],
@@ -417,6 +417,9 @@ impl Plan {
         let Reading { waiting, seen, now, ids } = reading;
         let Self { frontend, resolved, route, .. } = self;
         let is_whole = !waiting.has_found();
+        if matches!(route.operation, Operation::Beside { .. }) && frontend.dialect() != resolved.dialect {
+            return Err(not_compacted());
+        }
         let takes_relay = is_whole && relay::applies(*frontend, route, resolved, seen, waiting.body().as_str());
         if takes_relay && self.dump.is_none() {
             return Ok((Work::Relay { body: waiting.body().clone(), seen: seen.clone() }, None));
@@ -427,13 +430,14 @@ impl Plan {
         let (body, kept_items) = waiting.continued();
         let mut cx = Cx::new(body, *now, ids.clone());
         let mut lowered = frontend.lower(&mut cx, &Route { kept_items, ..route.clone() })?;
-        lowered.request.settle_hosted_tools();
+        let is_native = frontend.dialect() == resolved.dialect;
+        settle(&mut lowered, is_native);
         if waiting.has_previous() {
             lowered.request.session.previous_response_id = None;
         }
         if let (Some(memory), Some(_)) = (memory, &keep) {
             lowered.asked.kept_as = Some(conversations::response_id(&memory.token).into());
-            if frontend.dialect() != resolved.dialect {
+            if !is_native {
                 // The wish is granted here; an upstream that keeps nothing has nothing to say to it.
                 lowered.request.session.store = None;
             }
@@ -461,6 +465,9 @@ impl Plan {
             Work::Relay { body, seen } => {
                 let mut request = self.backend.endpoint(target, seen.delivery, &self.route.headers);
                 request.body = seen.with_model(body.as_str(), &target.model).into_bytes();
+                if let Operation::Beside { path } = self.route.operation {
+                    request.url.push_str(path);
+                }
                 let reply = Reply::relay(self.parties(target));
                 Step::Send { request, timeouts: self.resolved.timeouts, reply: Box::new(reply) }
             }
@@ -498,7 +505,7 @@ impl Plan {
                 answer_field,
                 estimate: tokens::estimate(&request, &target.model, self.backend.dialect()),
             }),
-            Operation::Generate | Operation::Kept { .. } => None,
+            Operation::Generate | Operation::Beside { .. } | Operation::Kept { .. } => None,
         };
         if request.reasoning.is_default() {
             request.reasoning.effort = self.resolved.options.reasoning_effort;
@@ -508,7 +515,7 @@ impl Plan {
             pass.run(&mut cx, &mut request);
             trace.passed(pass.name(), before.as_ref(), &request);
         }
-        let delivery = self.resolved.delivery.filter(|_| count.is_none());
+        let delivery = self.resolved.delivery.filter(|_| self.route.operation == Operation::Generate);
         request.delivery = delivery.unwrap_or(request.delivery);
         let raised = self.backend.raise(&mut cx, &request, target);
         // What is refused by its code is told so, also where no body could be made of the rest.
@@ -516,6 +523,11 @@ impl Plan {
         let mut raised = raised?;
         if let Some(count) = count {
             return Ok(self.count(count, &raised.call, target, diagnostics));
+        }
+        if let (Operation::Beside { path }, Call::Send(raised)) = (&self.route.operation, &raised.call) {
+            let request = self.backend.beside(raised, path).ok_or_else(not_compacted)?;
+            let reply = Box::new(Reply::beside(self.parties(target), diagnostics));
+            return Ok(Step::Send { request, timeouts: self.resolved.timeouts, reply });
         }
         if let Call::Send(request) = &mut raised.call {
             // The answer is read here: compressed it would only come later, and in larger pieces.
@@ -601,6 +613,24 @@ impl Count {
     }
 }
 
+/// What follows of a whole request, and of whether its upstream speaks the client's dialect.
+fn settle(lowered: &mut Lowered, is_native: bool) {
+    let Lowered { request, asked } = lowered;
+    request.settle_hosted_tools();
+    asked.sums_up &= !is_native;
+    if asked.sums_up {
+        // A summary is words: no call, and no JSON.
+        request.output.format = ir::Format::Text;
+        request.tool_choice = (!request.tools.is_empty()).then_some(ir::ToolChoice::None);
+    }
+}
+
+/// The refusal of what only an upstream of the client's own dialect can do.
+fn not_compacted() -> Error {
+    let words = "conversations are not compacted here: send the whole one, or ask OpenAI itself";
+    Error::new(Kind::NotFound, words).with_code("compaction_unsupported")
+}
+
 /// A refusal before there is a plan.
 struct Refused {
     frontend: &'static dyn Frontend,
@@ -635,13 +665,6 @@ fn claim(request: &http::Request, path: &str) -> Result<(&'static dyn Frontend, 
     }
     let Some((frontend, _)) = of_method("POST") else {
         let frontend = frontends::of_path(path);
-        if path.ends_with("/responses/compact") {
-            let words = "conversations are not compacted here: send the whole one, or ask OpenAI itself";
-            return Err(Refused {
-                frontend,
-                error: Error::new(Kind::NotFound, words).with_code("compaction_unsupported"),
-            });
-        }
         let error = Error::new(Kind::NotFound, format!("there is nothing at {} {path}", request.method));
         return Err(Refused { frontend, error });
     };

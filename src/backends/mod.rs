@@ -206,6 +206,13 @@ pub trait Backend: Sync {
         None
     }
 
+    /// Makes of a raised request the one that asks the upstream for something else, at `path` behind the address of its answers;
+    /// `None` where the dialect has nothing there.
+    fn beside(&self, raised: &http::Request, path: &str) -> Option<http::Request> {
+        let _ = (raised, path);
+        None
+    }
+
     /// Reads what the counter answered: a number of tokens, if it is one.
     fn parse_count(&self, body: &[u8]) -> Option<u64> {
         let _ = body;

@@ -50,6 +50,11 @@ pub enum Operation {
         /// The field of the answer that holds the number.
         answer_field: &'static str,
     },
+    /// What nobody but an upstream of the client's own dialect can do: it is passed on, or refused.
+    Beside {
+        /// Where, behind the address at which the upstream answers.
+        path: &'static str,
+    },
     /// Something about an answer that the gateway keeps.
     Kept {
         /// The answer's id.
@@ -115,6 +120,8 @@ pub struct Asked {
     /// Names of functions that stand for tools of the client's dialect, which it runs itself: their calls have a form of their
     /// own (Responses).
     pub own_tools: Vec<ir::Text>,
+    /// The answer is to take the place of the conversation: a summary in an item of its own (Responses).
+    pub sums_up: bool,
     /// About how many tokens the prompt has, at least 1: for the dialect whose streams begin with that number, which upstreams
     /// of others say too late or not at all. Counting looks at every text, so only that dialect's frontend does it.
     pub input_estimate: u64,
@@ -138,6 +145,7 @@ impl Asked {
             hide_reasoning: request.reasoning.visibility == Some(ir::Visibility::Hidden),
             repeat: Vec::new(),
             own_tools: Vec::new(),
+            sums_up: false,
             input_estimate: 1,
             now: cx.now,
             ids: cx.ids.fork(),

@@ -64,7 +64,7 @@ impl Seen {
 /// Whether the relay carries this request.
 pub(super) fn applies(frontend: &dyn Frontend, route: &Route, resolved: &Resolved, seen: &Seen, body: &str) -> bool {
     frontend.dialect() == resolved.dialect
-        && route.operation == Operation::Generate
+        && matches!(route.operation, Operation::Generate | Operation::Beside { .. })
         && route.sse
         && resolved.quirks == crate::quirks::Quirks::default()
         && resolved.options.reasoning_effort.is_none()

@@ -92,6 +92,11 @@ impl Reply {
         }
     }
 
+    /// Hands on what the upstream answers to a request that was translated.
+    pub(super) fn beside(parties: Parties<'_>, lost: Vec<(Level, Diagnostic)>) -> Self {
+        Self { diagnostics: lost, ..Self::relay(parties) }
+    }
+
     /// Translates what the upstream answers.
     pub(super) fn translate(
         parties: Parties<'_>,
@@ -134,7 +139,8 @@ impl Reply {
             }
             self.log(status, None);
             let kept = headers.iter().filter(|(name, _)| is_relayed(name));
-            let head = http::Response { status, headers: kept.collect(), body: Vec::new() };
+            let mut head = http::Response { status, headers: kept.collect(), body: Vec::new() };
+            self.tell_diagnostics(&mut head.headers);
             return Stage::PassThrough(dress(head, &self.request_id));
         }
         let streams = |work: &mut Box<Translation>| is_success && work.asked.delivery == Delivery::Stream;

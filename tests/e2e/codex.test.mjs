@@ -9,6 +9,7 @@ import { hostsOr, KEY, setStage } from "./gateway.mjs";
 import { losses } from "./scenarios/fidelity.mjs";
 import { hold } from "./scenarios/table.mjs";
 import { DONE, PATCHED, PICTURE, PICTURE_WORDS } from "./upstream/plays.mjs";
+import { HELLO, SUMMARY } from "./upstream/scripts.mjs";
 import { names } from "./upstream.mjs";
 
 const binary = findCodex();
@@ -37,6 +38,15 @@ const PLAYS = {
     like: "gpt-5.5",
     check(work) {
       assert.equal(readFileSync(join(work, "patched.rs"), "utf8"), `${PATCHED} // again\n`);
+    },
+  },
+  "a tool that is searched for": {
+    play: "search",
+    like: "gpt-5.5",
+    check(work, records) {
+      const offered = (record) => record.heard.tools.some(({ name }) => name.endsWith("close_agent"));
+      assert.deepEqual(records.map(offered), [false, true, true]);
+      assert.match(records.at(-1).heard.turns.flatMap((turn) => turn.results)[1].text, /agent with id \S+ not found/);
     },
   },
   "tools inside the input": {
@@ -102,6 +112,29 @@ for (const host of hostsOr("workerd", "native")) {
               assert.equal(records().at(-1).heard.turns.filter((turn) => turn.texts.some((text) => /patchless/.test(text))).length, 3);
               (seen[name] ??= {})["resumed, another model and back"] = "yes";
             }));
+          // The model's window is full after every turn, as Codex is told. Its own provider is asked for an item that takes the
+          // place of the conversation (compaction_trigger), any other for a summary in words.
+          for (const [title, builtIn] of Object.entries({ "sums up, itself": false, "sums up, by its provider": true })) {
+            test(title, () =>
+              session(name, { like: "gpt-5.5", more: `${THINKING}\nmodel_auto_compact_token_limit = 100`, builtIn }, async (run, home, records) => {
+                for (const prompt of ["hello", "hello again", "and hello"]) {
+                  const done = await run({ prompt, resume: records().length > 0 });
+                  assert.deepEqual([done.code, done.text], [0, HELLO], told(done));
+                }
+                for (const record of records()) assert.equal(record.complaint, undefined);
+                assert.equal(records().length, 5);
+                const last = records().at(-1);
+                if (builtIn && name === "responses") {
+                  const given = records().flatMap(({ issued }) => issued.filter(({ type }) => type === "compaction"));
+                  assert.equal(given.length, 2);
+                  assert.deepEqual(JSON.parse(last.raw).input.filter(({ type }) => type === "compaction"), given.slice(1));
+                } else {
+                  assert.equal(last.raw.split(SUMMARY).length, 2, "the last summary is there, once");
+                  assert.ok(!last.raw.includes(HELLO), "what was summed up is gone");
+                }
+                (seen[name] ??= {})[title] = "yes";
+              }));
+          }
         });
       }
     });
@@ -115,7 +148,7 @@ for (const host of hostsOr("workerd", "native")) {
       }));
 
     test("the table is as before", () => {
-      const titles = [...Object.keys(PLAYS), "a cut stream", "resumed, another model and back"];
+      const titles = [...Object.keys(PLAYS), "a cut stream", "resumed, another model and back", "sums up, itself", "sums up, by its provider"];
       hold("Codex", [["client", "upstream", ...titles], ...names.map((name) => ["@openai/codex 0.169.0", name, ...titles.map((title) => seen[name]?.[title] ?? "NO")])]);
     });
   });

@@ -3,11 +3,13 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import Anthropic from "@anthropic-ai/sdk";
+import { createOpenAI } from "@ai-sdk/openai";
+import { generateText, stepCountIs, streamText } from "ai";
 import { betaTool } from "@anthropic-ai/sdk/helpers/beta/json-schema";
 import { hostsOr, setStage } from "./gateway.mjs";
 import { startPython } from "./python.mjs";
 import { losses } from "./scenarios/fidelity.mjs";
-import { answerTo, DONE, TOOLS } from "./upstream/plays.mjs";
+import { answerTo, DONE, PLAYS, TOOLS } from "./upstream/plays.mjs";
 import { names } from "./upstream.mjs";
 
 const pythons = { gemini: await startPython("google-genai", "loops.py"), claude: await startPython("anthropic", "loops.py") };
@@ -37,6 +39,37 @@ for (const host of hostsOr("workerd", "native")) {
           assert.deepEqual(stage.upstream.complaints(from), []);
         });
       }
+      // Shells and patches, which are no functions in OpenAI's dialect: the AI SDK brings them, checks what comes back, and runs it.
+      both("openai.tools of @ai-sdk/openai", async (stream) => {
+        const from = stage.upstream.requests.length;
+        const { base: baseURL, key: apiKey } = stage.gateway.connection("responses");
+        const openai = createOpenAI({ baseURL, apiKey });
+        const called = [];
+        const request = {
+          model: openai(`${dialect}.sealing`),
+          prompt: "Please play hands.",
+          tools: {
+            shell: openai.tools.shell({ environment: { type: "local" }, execute: async ({ action }) => (called.push(action.commands), { output: [{ stdout: "Grüße", stderr: "", outcome: { type: "exit", exitCode: 3 } }] }) }),
+            apply_patch: openai.tools.applyPatch({ execute: async ({ operation }) => (called.push(operation), { status: operation.diff ? "completed" : "failed", output: "patched" }) }),
+            local_shell: openai.tools.localShell({ execute: async ({ action }) => (called.push(action.command), { output: "a.txt" }) }),
+          },
+          stopWhen: stepCountIs(8),
+          maxRetries: 0,
+          providerOptions: { openai: { store: false, reasoningEffort: "low", reasoningSummary: "auto", include: ["reasoning.encrypted_content"], forceReasoning: true } },
+        };
+        let failure;
+        const result = stream ? streamText({ ...request, onError: ({ error }) => (failure = error) }) : await generateText(request);
+        if (stream) await result.consumeStream();
+        if (failure) throw failure;
+        assert.equal(await result.text, DONE);
+        assert.deepEqual(called, PLAYS.hands.flatMap((steps) => steps.flatMap(({ call }) => call ?? [])).map(({ args }) => args.commands ?? args.command ?? args));
+        assert.deepEqual(stage.upstream.complaints(from), []);
+        const records = stage.upstream.requests.slice(from);
+        assert.deepEqual(losses(records, dialect, "ids"), []);
+        const results = records.at(-1).heard.turns.flatMap((turn) => turn.results);
+        assert.match(results[0].text, /Grüße[^]*exit_code[^]*3/);
+        assert.deepEqual(results.slice(1).map(({ text }) => text.replace(/^\{"output":"(.*)"\}$/, "$1")), ["patched", "patched", "a.txt"].map((text, index) => (index === 1 && ["chat"].includes(dialect) ? `Error: ${text}` : text)));
+      });
       const runner = (title, ask) =>
         both(title, async (stream) => {
           const from = stage.upstream.requests.length;

@@ -76,11 +76,12 @@ impl<'a> Raiser<'a> {
 
     /// Whether a call of the history lacks the thoughts that led to it, which some upstreams want to read again as long as
     /// they think. Each such call gets the field with nothing in it: hosts of such models that know no switch look for that.
+    /// Clients that keep a thought's state and not its words (LangChain's streams of Responses) lack them too.
     pub(super) fn lack_thoughts(messages: &mut [Message<'_>]) -> bool {
         let mut out = false;
         for message in messages.iter_mut().filter(|message| !message.tool_calls.is_empty()) {
             let is_thought = message.reasoning.is_some() || !message.reasoning_details.is_empty();
-            if message.reasoning_content.is_none() && !is_thought {
+            if message.reasoning_content.as_deref().is_none_or(str::is_empty) && !is_thought {
                 message.reasoning_content = Some(String::new());
                 out = true;
             }

@@ -67,6 +67,23 @@ impl Backend for OpenaiResponses {
         Some(http::Request { url: format!("{}/input_tokens", raised.url), body, ..raised.clone() })
     }
 
+    fn beside(&self, raised: &http::Request, path: &str) -> Option<http::Request> {
+        // What a compaction takes; there is nothing else yet.
+        const FIELDS: [&str; 9] = [
+            "model",
+            "input",
+            "instructions",
+            "previous_response_id",
+            "prompt_cache_key",
+            "prompt_cache_options",
+            "prompt_cache_retention",
+            "service_tier",
+            "image",
+        ];
+        let body = super::only_fields(&raised.body, &FIELDS)?;
+        Some(http::Request { url: format!("{}{path}", raised.url), body, ..raised.clone() })
+    }
+
     fn parse_count(&self, body: &[u8]) -> Option<u64> {
         super::number_in(body, "input_tokens")
     }

@@ -9,7 +9,7 @@ use crate::context::Cx;
 use crate::diagnostics::codes;
 use crate::dialects::hosted::{chosen, other_options};
 use crate::dialects::mcp;
-use crate::dialects::openai_responses::{self as words, own_tools};
+use crate::dialects::openai_responses::{self as words, own_tools, own_tools::OwnTool};
 use crate::ir;
 use crate::schema;
 
@@ -296,12 +296,21 @@ pub(super) fn choice<'a>(
         ir::ToolChoice::Auto => ChoiceBody::Word("auto"),
         ir::ToolChoice::None => ChoiceBody::Word("none"),
         ir::ToolChoice::Required => ChoiceBody::Word("required"),
-        ir::ToolChoice::Tool { name, kind } => ChoiceBody::Tool {
-            r#type: word(*kind),
+        ir::ToolChoice::Tool { name, kind } => {
+            let own = request.tools.iter().find_map(|tool| match tool {
+                ir::Tool::Function(tool) if tool.name == *name && own_tools::is_own(&tool.meta) => {
+                    OwnTool::of_name(name).filter(|own| matches!(own, OwnTool::Shell | OwnTool::ApplyPatch))
+                }
+                ir::Tool::Function(_) | ir::Tool::Custom(_) | ir::Tool::Hosted(_) => None,
+            });
             // Chat's nesting goes back as it came.
-            name: extensions.get(DIALECT, "tool_choice.function").is_none().then(|| names.sent(name, None)),
-            extensions: extensions.written(DIALECT, "tool_choice"),
-        },
+            let is_named = own.is_none() && extensions.get(DIALECT, "tool_choice.function").is_none();
+            ChoiceBody::Tool {
+                r#type: own.map_or(word(*kind), OwnTool::name),
+                name: is_named.then(|| names.sent(name, None)),
+                extensions: extensions.written(DIALECT, "tool_choice"),
+            }
+        }
         ir::ToolChoice::Allowed { required, names: allowed } => {
             let kind_of = |name: &ir::Text| {
                 let is_custom = |tool: &ir::Tool| matches!(tool, ir::Tool::Custom(custom) if custom.name == *name);

@@ -269,7 +269,9 @@ impl Encoder for GeminiEncoder {
                 self.start = start;
             }
             ir::Event::Usage(usage) => self.usage.update(usage),
-            ir::Event::Idle => out.extend_from_slice(b"\r\n"),
+            // Readers of Google's own (Genkit, @google/generative-ai) take nothing but answers between answers: they fail at an
+            // empty line, and know long silences from Google.
+            ir::Event::Idle => {}
             ir::Event::Open(open) => self.open(open, out),
             ir::Event::Delta(delta) => self.delta(&delta, out),
             ir::Event::Annotate(annotation) => self.annotate(annotation),

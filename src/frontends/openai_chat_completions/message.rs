@@ -249,7 +249,10 @@ fn assistant(cx: &mut Cx, message: &Message<'_>, history: &mut History, out: &mu
     let mut parts = Vec::new();
     read_thoughts(cx, message, &mut extensions, &mut parts);
     parts.extend(content(cx, history.message, message, &mut extensions)?);
-    if let Some(seal) = signature(cx, message.extra_content.as_ref(), &mut extensions) {
+    // Clients that make a message of what they kept of its call say the call's signature of the message too (@openai/agents).
+    let said = slot(message.extra_content.as_ref());
+    let is_calls = message.tool_calls.iter().flatten().any(|call| slot(call.extra_content.as_ref()) == said);
+    if let Some(seal) = signature(cx, message.extra_content.as_ref(), &mut extensions).filter(|_| !is_calls) {
         let text = parts.iter_mut().rev().find(|part| matches!(part, ir::Part::Text(_)));
         match text {
             Some(text) => text.meta_mut().seal = Some(Box::new(seal)),
@@ -297,6 +300,11 @@ fn read_thoughts(cx: &mut Cx, message: &Message<'_>, extensions: &mut ir::Extens
         cx.keep(ID, "reasoning_details", cx.json(raw), &codes::UNKNOWN_FIELD, extensions);
     }
     thoughts::read(cx, told, entries.unwrap_or_default(), out);
+}
+
+/// The slot of Google's signature.
+fn slot<'a>(extra: Option<&'a ExtraContent<'_>>) -> Option<&'a str> {
+    extra?.google.as_ref()?.thought_signature.as_deref()
 }
 
 /// Google's signature, and what else stands in `extra_content`.

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::content;
 use super::slots::{self, Owner};
-use super::{DIALECT, tools};
+use super::{DIALECT, GATEWAY, compaction, tools};
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
 use crate::dialects::hosted::keep_untold;
@@ -17,9 +17,6 @@ use crate::dialects::openai_responses::{self as words, own_tools, own_tools::Own
 use crate::error::Result;
 use crate::ir;
 use crate::json::{Str, StrOr, Unknown, wire};
-
-/// Whose the items are that the gateway made up of what another dialect told: no backend's.
-const GATEWAY: &str = "any-api";
 
 wire! {
     struct Tag<'a> {
@@ -54,14 +51,16 @@ wire! {
         "output" output: StrOr<'a, Vec<&'a RawValue>>,
         "status" status: Str<'a>,
     }
-    struct ShellCallItem<'a> {
+    struct RunCallItem<'a> {
         "type" kind: Str<'a>,
         "id" id: Str<'a>,
         "call_id" call_id: Str<'a>,
         "action" action: &'a RawValue,
+        "operation" operation: &'a RawValue,
+        "environment" environment: &'a RawValue,
         "status" status: Str<'a>,
     }
-    struct ShellOutputItem<'a> {
+    struct RunOutputItem<'a> {
         "type" kind: Str<'a>,
         "id" id: Str<'a>,
         "call_id" call_id: Str<'a>,
@@ -95,6 +94,9 @@ wire! {
         "output_format" format: Str<'a>,
         "status" status: Str<'a>,
     }
+    struct CompactionItem<'a> {
+        "encrypted_content" encrypted: Str<'a>,
+    }
     struct ToolsItem<'a> {
         "type" kind: Str<'a>,
         "call_id" call_id: Str<'a>,
@@ -110,6 +112,8 @@ pub(super) struct Input {
     pub(super) messages: Vec<ir::Message>,
     /// Tools that stand in items.
     pub(super) tools: Vec<ir::Tool>,
+    /// The conversation is to be summed up ([`compaction`]).
+    pub(super) sums_up: bool,
     /// The leading `additional_tools` items, each with its index.
     leading_tools: Vec<(usize, ir::Json)>,
     /// Something that is no instruction has come.
@@ -126,7 +130,8 @@ fn loss_of(name: &str) -> &'static Code {
     match name {
         "caller" | "async" => &codes::TOOL_OPTION_LOST,
         "internal_chat_message_metadata_passthrough" => &codes::METADATA_LOST,
-        "status" | "id" => &codes::WIRE_FORM,
+        // How much a shell's output may hold was said by its call.
+        "status" | "id" | "max_output_length" => &codes::WIRE_FORM,
         "phase" => &codes::OPTION_LOST,
         _ => &codes::UNKNOWN_FIELD,
     }
@@ -151,6 +156,11 @@ fn keep(cx: &Cx, under: &str, unknown: &Unknown<'_>, known: &[(&str, &Option<Str
 fn own_form(cx: &Cx, raw: &RawValue, meta: &mut ir::Meta) {
     let name = ir::Text::constant(own_tools::OWN_FORM);
     cx.keep(DIALECT, name, cx.json(raw), &codes::WIRE_FORM, &mut meta.extensions);
+}
+
+/// A part that is nothing but words.
+fn words_part(text: ir::Text) -> ir::Part {
+    ir::Part::Text(ir::TextPart { text, ..ir::TextPart::default() })
 }
 
 fn item_id(cx: &Cx, id: Option<&Str<'_>>, phase: Option<&Str<'_>>) -> Option<Box<ir::Item>> {
@@ -240,9 +250,30 @@ impl Input {
                 self.opaque(cx, ir::Role::Assistant, kind, raw, &codes::HOSTED_TRACE_LOST);
                 Ok(())
             }
-            "local_shell_call" => self.shell_call(cx, raw, &cx.read_here(raw)?),
-            "local_shell_call_output" => self.shell_output(cx, raw, &cx.read_here(raw)?),
+            "local_shell_call" => self.run_call(cx, raw, OwnTool::LocalShell, &cx.read_here(raw)?),
+            "shell_call" => self.run_call(cx, raw, OwnTool::Shell, &cx.read_here(raw)?),
+            "apply_patch_call" => self.run_call(cx, raw, OwnTool::ApplyPatch, &cx.read_here(raw)?),
+            "local_shell_call_output" => self.run_output(cx, raw, OwnTool::LocalShell, &cx.read_here(raw)?),
+            "shell_call_output" => self.run_output(cx, raw, OwnTool::Shell, &cx.read_here(raw)?),
+            "apply_patch_call_output" => self.run_output(cx, raw, OwnTool::ApplyPatch, &cx.read_here(raw)?),
             "tool_search_call" => self.search_call(cx, raw, &cx.read_here(raw)?),
+            "compaction_trigger" => {
+                self.sums_up = true;
+                let words = Some(ir::Text::constant(compaction::PROMPT));
+                self.told(cx, ir::Role::User, kind, raw, words, &codes::COMPACTION_EMULATED);
+                Ok(())
+            }
+            "compaction" | "compaction_summary" | "context_compaction" => {
+                let item: CompactionItem<'_> = cx.read_here(raw)?;
+                match compaction::open(cx, item.encrypted.as_ref())? {
+                    Some(summary) => {
+                        let place = cx.here();
+                        self.push(ir::Role::User, vec![words_part(summary)], ir::Extensions::default(), place);
+                    }
+                    None => self.opaque(cx, ir::Role::Assistant, kind, raw, &codes::SERVER_STATE_UNSUPPORTED),
+                }
+                Ok(())
+            }
             _ => {
                 let (role, loss) = hosted(kind);
                 if matches!(kind, "web_search_call" | "code_interpreter_call") {
@@ -392,24 +423,54 @@ impl Input {
         self.push_assistant(cx, ir::Part::ToolCall(ir::ToolCall { id, name, namespace: None, kind, arguments, meta }));
     }
 
-    fn shell_call(&mut self, cx: &mut Cx, raw: &RawValue, item: &ShellCallItem<'_>) -> Result<()> {
+    /// A call of a shell or a patch.
+    fn run_call(&mut self, cx: &mut Cx, raw: &RawValue, tool: OwnTool, item: &RunCallItem<'_>) -> Result<()> {
+        let environment: Option<Value> = item.environment.map(|raw| cx.read("environment", raw)).transpose()?;
+        if environment.as_ref().is_some_and(|environment| !own_tools::is_local(environment)) {
+            // What ran in a container is the provider's own doing.
+            self.opaque(cx, ir::Role::Assistant, tool.call_type(), raw, &codes::BUILTIN_TOOL_UNSUPPORTED);
+            return Ok(());
+        }
         let id = cx.text(cx.required(item.call_id.as_ref().or(item.id.as_ref()), "call_id")?);
-        let action: Value = cx.read("action", cx.required(item.action, "action")?)?;
+        let (name, action) = match tool {
+            OwnTool::ApplyPatch => ("operation", item.operation),
+            OwnTool::LocalShell | OwnTool::Shell | OwnTool::ToolSearch => ("action", item.action),
+        };
+        let action: Value = cx.read(name, cx.required(action, name)?)?;
         let mut meta = ir::Meta::at(cx.here());
         meta.item = item_id(cx, item.id.as_ref(), None);
         keep(cx, "", &item.unknown, &[("status", &item.status)], &mut meta.extensions);
-        self.own_call(cx, raw, OwnTool::LocalShell, id, own_tools::shell_arguments(&action), meta);
+        if let Some(skills) = environment.as_ref().and_then(|environment| environment.get("skills")) {
+            // The declaration tells them.
+            let (name, loss) = ("environment.skills", &codes::TOOL_OPTION_LOST);
+            cx.keep(DIALECT, name, ir::Json::of(skills), loss, &mut meta.extensions);
+        }
+        self.own_call(cx, raw, tool, id, tool.arguments(&action), meta);
         Ok(())
     }
 
-    /// The vendor names the call by the output's own `id`; others have a `call_id`, as every output has.
-    fn shell_output(&mut self, cx: &mut Cx, raw: &RawValue, item: &ShellOutputItem<'_>) -> Result<()> {
-        let said = cx.text(cx.required(item.call_id.as_ref().or(item.id.as_ref()), "id")?);
+    /// What a shell or a patch came to. The vendor names the local shell's call by the output's own `id`; others have a
+    /// `call_id`, as every output has.
+    fn run_output(&mut self, cx: &mut Cx, raw: &RawValue, tool: OwnTool, item: &RunOutputItem<'_>) -> Result<()> {
+        let id = item.id.as_ref().filter(|_| tool == OwnTool::LocalShell);
+        let said = cx.text(cx.required(item.call_id.as_ref().or(id), "call_id")?);
         let call_id = if self.calls.contains_key(&said) { said } else { self.call_of_item(&said).unwrap_or(said) };
-        let content = content::parts(cx, "output", cx.required(item.output.as_ref(), "output")?)?;
+        if tool == OwnTool::Shell && !self.calls.contains_key(&call_id) {
+            // The call ran in a container, or the provider keeps it.
+            self.opaque(cx, ir::Role::User, "shell_call_output", raw, &codes::BUILTIN_TOOL_UNSUPPORTED);
+            return Ok(());
+        }
+        let content = match (&item.output, tool) {
+            // What each command wrote and how it ended, as the client tells it.
+            (Some(StrOr::Other(list)), OwnTool::Shell) => vec![words_part(ir::Json::of(list).text().clone())],
+            (None, OwnTool::ApplyPatch) => vec![words_part(cx.text(cx.required(item.status.as_ref(), "status")?))],
+            (output, _) => content::parts(cx, "output", cx.required(output.as_ref(), "output")?)?,
+        };
         let mut meta = ir::Meta::at(cx.here());
         keep(cx, "", &item.unknown, &[("status", &item.status)], &mut meta.extensions);
-        self.own_result(cx, raw, OwnTool::LocalShell, call_id, content, meta);
+        let error = tool == OwnTool::ApplyPatch && item.status.as_deref() == Some("failed");
+        let kind = ir::CallKind::Function;
+        self.own_result(cx, raw, tool, ir::ToolResult { call_id, name: None, kind, content, error, meta });
         Ok(())
     }
 
@@ -442,23 +503,17 @@ impl Input {
 
     /// What a search that the client executed brought.
     fn found(&mut self, cx: &Cx, raw: &RawValue, id: &Str<'_>, found: ir::Text) {
-        let text = ir::Part::Text(ir::TextPart { text: found, ..ir::TextPart::default() });
-        self.own_result(cx, raw, OwnTool::ToolSearch, cx.text(id), vec![text], ir::Meta::at(cx.here()));
+        let (call_id, content, meta) = (cx.text(id), vec![words_part(found)], ir::Meta::at(cx.here()));
+        let kind = ir::CallKind::Function;
+        let result = ir::ToolResult { call_id, name: None, kind, content, error: false, meta };
+        self.own_result(cx, raw, OwnTool::ToolSearch, result);
     }
 
-    fn own_result(
-        &mut self,
-        cx: &Cx,
-        raw: &RawValue,
-        tool: OwnTool,
-        call_id: ir::Text,
-        content: Vec<ir::Part>,
-        mut meta: ir::Meta,
-    ) {
-        own_form(cx, raw, &mut meta);
-        let name = Some(ir::Text::constant(tool.name()));
-        let kind = ir::CallKind::Function;
-        self.push_result(cx, ir::Part::ToolResult(ir::ToolResult { call_id, name, kind, content, error: false, meta }));
+    /// A result of one of the dialect's own tools.
+    fn own_result(&mut self, cx: &Cx, raw: &RawValue, tool: OwnTool, mut result: ir::ToolResult) {
+        own_form(cx, raw, &mut result.meta);
+        result.name = Some(ir::Text::constant(tool.name()));
+        self.push_result(cx, ir::Part::ToolResult(result));
     }
 
     fn reasoning(&mut self, cx: &mut Cx, raw: &RawValue, item: &ReasoningItem<'_>) -> Result<()> {
@@ -576,8 +631,21 @@ impl Input {
     }
 
     fn opaque(&mut self, cx: &Cx, role: ir::Role, kind: &str, raw: &RawValue, loss: &'static Code) {
+        self.told(cx, role, kind, raw, None, loss);
+    }
+
+    /// What only this dialect understands, and what it says in words.
+    fn told(
+        &mut self,
+        cx: &Cx,
+        role: ir::Role,
+        kind: &str,
+        raw: &RawValue,
+        words: Option<ir::Text>,
+        loss: &'static Code,
+    ) {
         let (value, meta) = (cx.json(raw), ir::Meta::at(cx.here()));
-        let part = ir::Opaque { dialect: DIALECT, kind: kind.into(), value, words: None, trace: None, loss, meta };
+        let part = ir::Opaque { dialect: DIALECT, kind: kind.into(), value, words, trace: None, loss, meta };
         self.push_opaque(cx, role, part);
     }
 
@@ -643,19 +711,12 @@ fn hosted(kind: &str) -> (ir::Role, &'static Code) {
         "web_search_call" | "x_search_call" | "mcp_list_tools" | "tool_search_call" => {
             (ir::Role::Assistant, &codes::HOSTED_TRACE_LOST)
         }
-        "item_reference" | "compaction" | "context_compaction" | "compaction_summary" => {
-            (ir::Role::Assistant, &codes::SERVER_STATE_UNSUPPORTED)
-        }
-        "compaction_trigger" => (ir::Role::User, &codes::SERVER_STATE_UNSUPPORTED),
+        "item_reference" => (ir::Role::Assistant, &codes::SERVER_STATE_UNSUPPORTED),
         "configuration_update" => (ir::Role::User, &codes::REASONING_OPTION_LOST),
-        "computer_call_output" | "shell_call_output" | "apply_patch_call_output" | "mcp_approval_response" => {
-            (ir::Role::User, &codes::BUILTIN_TOOL_UNSUPPORTED)
-        }
+        "computer_call_output" | "mcp_approval_response" => (ir::Role::User, &codes::BUILTIN_TOOL_UNSUPPORTED),
         "file_search_call"
         | "code_interpreter_call"
         | "computer_call"
-        | "shell_call"
-        | "apply_patch_call"
         | "mcp_call"
         | "mcp_approval_request"
         | "program"

@@ -1,5 +1,6 @@
 //! OpenAI Responses, as clients speak it.
 
+mod compaction;
 mod content;
 mod items;
 mod places;
@@ -19,6 +20,9 @@ use crate::{http, ir};
 /// The id of the dialect.
 const DIALECT: &str = openai::RESPONSES;
 
+/// Whose that is which the gateway made up: no backend's.
+const GATEWAY: &str = "any-api";
+
 /// Where answers are made, and below which they are kept.
 const BASES: [&str; 3] = ["/openai/v1/responses", "/v1/responses", "/responses"];
 
@@ -35,6 +39,7 @@ impl Frontend for OpenaiResponses {
         let below = BASES.iter().find_map(|base| path.strip_prefix(base))?;
         let operation = match (method, below) {
             ("POST", "") => Operation::Generate,
+            ("POST", "/compact") => Operation::Beside { path: "/compact" },
             ("POST", "/input_tokens") => Operation::CountTokens { answer_field: "input_tokens" },
             _ => {
                 let (id, under) = below.strip_prefix('/')?.split_once('/').unwrap_or((below.get(1..)?, ""));
@@ -45,7 +50,8 @@ impl Frontend for OpenaiResponses {
                     ("POST", "cancel") => KeptAsk::Cancel,
                     _ => return None,
                 };
-                let id = Some(http::percent_decode(id)).filter(|id| !id.is_empty() && id != "input_tokens")?;
+                let id = Some(http::percent_decode(id))
+                    .filter(|id| !id.is_empty() && id != "input_tokens" && id != "compact")?;
                 Operation::Kept { id, ask }
             }
         };

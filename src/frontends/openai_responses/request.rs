@@ -82,7 +82,7 @@ pub(super) fn lower(cx: &mut Cx, route: &Route) -> Result<Lowered> {
             request.instructions.push(ir::Instruction { role: ir::Role::System, text: cx.text(&text), meta });
         }
     }
-    input(cx, &document, route.kept_items, &mut request)?;
+    let sums_up = input(cx, &document, route.kept_items, &mut request)?;
     tool_fields(cx, &document, &mut request)?;
     sampling(cx, &document, &mut request)?;
     output(cx, &document, &mut request)?;
@@ -100,6 +100,7 @@ pub(super) fn lower(cx: &mut Cx, route: &Route) -> Result<Lowered> {
     let mut asked = Asked::new(cx, &request);
     asked.repeat = repeat(cx, &document);
     asked.own_tools = own_names(&request);
+    asked.sums_up = sums_up;
     Ok(Lowered { request, asked })
 }
 
@@ -131,18 +132,19 @@ fn keep(cx: &Cx, name: &'static str, raw: Option<&RawValue>, loss: &'static Code
     }
 }
 
-fn input(cx: &mut Cx, document: &Document<'_>, kept_items: usize, request: &mut ir::Request) -> Result<()> {
+/// Gives whether the conversation is to be summed up.
+fn input(cx: &mut Cx, document: &Document<'_>, kept_items: usize, request: &mut ir::Request) -> Result<bool> {
     let Some(input) = &document.input else {
         // A stored prompt, or the conversation so far, may stand for it.
         let others = [document.prompt, document.previous_response_id, document.conversation];
-        return if others.iter().any(Option::is_some) { Ok(()) } else { cx.required(None, "input") };
+        return if others.iter().any(Option::is_some) { Ok(false) } else { cx.required(None, "input") };
     };
     let mut lowered = Input::lower(cx, input, kept_items)?;
     lowered.keep_leading_tools(&mut request.extensions);
     request.instructions.append(&mut lowered.instructions);
     request.messages = lowered.messages;
     request.tools = lowered.tools;
-    Ok(())
+    Ok(lowered.sums_up)
 }
 
 fn tool_fields(cx: &mut Cx, document: &Document<'_>, request: &mut ir::Request) -> Result<()> {
@@ -162,6 +164,12 @@ fn tool_fields(cx: &mut Cx, document: &Document<'_>, request: &mut ir::Request) 
     request.tools.extend(lifted.into_iter().filter(|tool| name_of(tool).is_none_or(|name| offered.insert(name))));
     if let Some(raw) = document.tool_choice {
         request.tool_choice = tools::choice(cx, raw, &mut request.extensions)?;
+        if let Some(ir::ToolChoice::Opaque { hosted: Some(name), .. }) = &request.tool_choice
+            && own_names(request).contains(name)
+        {
+            let kind = ir::CallKind::Function;
+            request.tool_choice = Some(ir::ToolChoice::Tool { name: name.clone(), kind });
+        }
     }
     request.parallel_tool_calls = typed(cx, "parallel_tool_calls", document.parallel_tool_calls)?;
     Ok(())

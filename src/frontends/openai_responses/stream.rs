@@ -6,13 +6,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::DIALECT;
+use super::compaction::Summary;
 use super::response::{Call, ErrorEvent, Head, Item, ResponseObject, Status, content, image};
 use super::slots::{self, Owner};
 use crate::context::{Cx, Ids, Losses};
 use crate::diagnostics::{Diagnostic, codes};
 use crate::dialects::openai_responses::own_tools::OwnTool;
 use crate::dialects::openai_responses::{self as words, Annotation, Content, Logprob};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::frontends::{Asked, Encoder};
 use crate::ir;
 use crate::sse::{self, Refrain};
@@ -66,6 +67,8 @@ pub(super) struct Stream {
     status: Status,
     failure: Option<Error>,
     losses: Losses,
+    /// What the answer is made into, where the conversation is to be summed up.
+    summary: Option<Summary>,
 }
 
 /// The block of the IR that is open. Texts and thoughts begin on the wire with their first words: what stays empty is
@@ -156,6 +159,7 @@ impl Stream {
             status: Status::IN_PROGRESS,
             failure: None,
             losses: Losses::default(),
+            summary: asked.sums_up.then(Summary::default),
         }
     }
 
@@ -221,6 +225,9 @@ impl Stream {
     /// The item that is open, if any, is whole.
     fn close_item(&mut self, status: &str, out: &mut Vec<u8>) {
         if let Some(item) = self.item.take() {
+            if matches!(&item, Item::Call(Call { own: Some(_), .. })) {
+                self.write_item("response.output_item.added", &item.json("in_progress"), out);
+            }
             let json = item.json(status);
             self.done(json, out);
         }
@@ -342,7 +349,12 @@ impl Stream {
                 };
                 let id = meta.item.as_ref().and_then(|item| item.id.clone()).unwrap_or_else(|| self.ids.make(prefix));
                 let arguments = String::new();
-                self.open_item(Item::Call(Call { id, call_id, name, namespace, kind, own, arguments, meta }), out);
+                let item = Item::Call(Call { id, call_id, name, namespace, kind, own, arguments, meta });
+                match own {
+                    // Clients take the file of a patch from the item's beginning, so it waits until that is known.
+                    Some(_) => self.item = Some(item),
+                    None => self.open_item(item, out),
+                }
                 Block::Call { seal: None }
             }
             ir::Open::Whole(part) => {
@@ -727,6 +739,13 @@ impl Stream {
     }
 
     fn finish_with(&mut self, finish: &ir::Finish, out: &mut Vec<u8>) {
+        if let Some(summary) = self.summary.take().filter(|_| !finish.reason.cuts_off()) {
+            let id = self.ids.make("cmp_");
+            match summary.item(&id) {
+                Some(item) => self.whole_item(item, out),
+                None => return self.fail(Error::new(Kind::Server, "the model wrote no summary"), out),
+            }
+        }
         self.status = Status::of(finish, self.has_refusal);
         self.settle(finish.reason.cuts_off(), out);
         self.tell_runs(out);
@@ -774,6 +793,11 @@ impl Stream {
 
 impl Encoder for Stream {
     fn push(&mut self, event: ir::Event, out: &mut Vec<u8>) {
+        let event = match &mut self.summary {
+            Some(summary) => summary.take(event),
+            None => Some(event),
+        };
+        let Some(event) = event else { return };
         match event {
             ir::Event::Start(start) => self.start(start, out),
             ir::Event::Usage(usage) => self.usage.update(usage),

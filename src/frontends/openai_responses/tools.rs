@@ -1,5 +1,6 @@
 //! Lowering tools and the choice among them.
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::DIALECT;
@@ -35,6 +36,10 @@ wire! {
         "type" kind: Str<'a>,
         "syntax" syntax: Str<'a>,
         "definition" definition: Str<'a>,
+    }
+    struct ShellTool<'a> {
+        "type" kind: Str<'a>,
+        "environment" environment: &'a RawValue,
     }
     struct SearchTool<'a> {
         "type" kind: Str<'a>,
@@ -106,7 +111,9 @@ fn tool(cx: &mut Cx, raw: &RawValue, out: &mut Vec<ir::Tool>) -> Result<()> {
         "code_interpreter" => {
             out.push(hosted(cx, kind, raw, ir::Ability::CodeExecution, &codes::BUILTIN_TOOL_UNSUPPORTED))
         }
-        "local_shell" => out.push(local_shell(cx, raw)?),
+        "local_shell" => out.push(own_tool(cx, raw, OwnTool::LocalShell)?),
+        "apply_patch" => out.push(own_tool(cx, raw, OwnTool::ApplyPatch)?),
+        "shell" => out.push(own_tool(cx, raw, OwnTool::Shell)?),
         "tool_search" if tag.execution.as_deref() == Some("client") => out.push(tool_search(cx, raw)?),
         "mcp" => {
             let server = mcp::of_openai(&cx.json(raw).value());
@@ -133,13 +140,21 @@ fn hosted(cx: &Cx, kind: &str, raw: &RawValue, ability: ir::Ability, loss: &'sta
     ir::Tool::Hosted(ir::Hosted { dialect: DIALECT, kind: kind.into(), value, ability, loss, meta })
 }
 
-/// The local shell is a function elsewhere, with the fields of its calls' actions.
-fn local_shell(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
-    let tool: Kind<'_> = cx.read_here(raw)?;
+/// What the client runs is a function elsewhere, with the fields of its calls' actions. A shell in a container is the provider's.
+fn own_tool(cx: &mut Cx, raw: &RawValue, own: OwnTool) -> Result<ir::Tool> {
+    let tool: ShellTool<'_> = cx.read_here(raw)?;
+    let environment: Value = match tool.environment {
+        Some(environment) => cx.read("environment", environment)?,
+        None => Value::Null,
+    };
+    if !own_tools::is_local(&environment) {
+        return Ok(hosted(cx, own.name(), raw, ir::Ability::Other, &codes::BUILTIN_TOOL_UNSUPPORTED));
+    }
+    let description = own.description().to_owned() + &own_tools::skills(&environment);
     Ok(ir::Tool::Function(ir::Function {
-        name: ir::Text::constant(OwnTool::LocalShell.name()),
-        description: Some(ir::Text::constant(own_tools::SHELL_DESCRIPTION)),
-        parameters: Some(own_tools::shell_parameters()),
+        name: ir::Text::constant(own.name()),
+        description: Some(description.into()),
+        parameters: Some(own.parameters()),
         meta: own_meta(cx, raw, &tool.unknown),
         ..ir::Function::default()
     }))

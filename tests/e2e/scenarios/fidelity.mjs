@@ -40,7 +40,9 @@ const essence = {
       const { type = "message" } = item;
       if (type === "message") return { ...only(item, "id", "phase"), type, text: typeof item.content === "string" ? item.content : item.content.map((part) => part.text ?? part.refusal).join("") };
       if (type === "reasoning") return only(item, "type", "id", "summary", "encrypted_content");
-      return only(item, "type", "id", "call_id", "name", "namespace", "arguments", "input");
+      const told = only(item, "type", "id", "call_id", "name", "namespace", "arguments", "input", "action", "operation", "encrypted_content");
+      // What a shell's action leaves open it may say as null, or not at all.
+      return told.action ? { ...told, action: Object.fromEntries(Object.entries(told.action).filter(([, value]) => value !== null)) } : told;
     }),
   claude: (blocks) => blocks.map((block) => only(block, "type", "text", "thinking", "signature", "data", "id", "name", "input")),
   gemini: (parts) => {

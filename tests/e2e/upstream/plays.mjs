@@ -80,6 +80,19 @@ Object.assign(PLAYS, {
   lite: [[think("I write a file."), call("exec_command", { cmd: "echo one > one.txt" })], [brood, call("exec_command", { cmd: "cat one.txt" })], [say(DONE)]],
   patchless: [[think("I look."), call("exec_command", { cmd: "ls" })], [think("I saw."), say(DONE)]],
   slip: [[think("I look."), call("exec_command", { cmd: "ls" })], [think("I say it."), { ...say(DONE), breaks: true }]],
+  /** A tool that is not there before it is searched for. */
+  search: [
+    [think("I look for a tool."), call("tool_search", { query: "close agent" })],
+    [think("There it is."), call("close_agent", { target: "01a207c8-95d7-7af0-8e9c-2eb83824f046" })],
+    [say(DONE)],
+  ],
+  /** Tools that have items of their own in OpenAI's Responses. */
+  hands: [
+    [think("I look around."), call("shell", { commands: ["ls", "echo 'Grüße 🌍'"] })],
+    [brood, call("apply_patch", { type: "create_file", path: "a.txt", diff: `+${PATCHED}\n` }), call("apply_patch", { type: "delete_file", path: "b.txt" })],
+    [think("The other shell."), call("local_shell", { command: ["ls", "-a"] })],
+    [say(DONE)],
+  ],
   /** A patch, which is free text by a grammar. */
   patch: [
     [think("I patch it."), call("apply_patch", { input: `*** Begin Patch\n*** Add File: patched.rs\n+${PATCHED}\n*** End Patch\n` })],

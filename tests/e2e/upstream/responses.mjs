@@ -10,6 +10,8 @@ const FIELDS = names(`model input instructions previous_response_id conversation
   parallel_tool_calls include truncation context_management prompt_cache_key prompt_cache_options prompt_cache_retention metadata
   user safety_identifier service_tier prompt moderation access_programs image client_metadata`);
 
+const COMPACT_FIELDS = names("model input instructions previous_response_id prompt_cache_key prompt_cache_options prompt_cache_retention service_tier image");
+
 const stored = new Map();
 
 /** A list of parts as text and images. */
@@ -25,7 +27,17 @@ function readParts(content, where, types) {
 
 const INPUT = ["input_text", "input_image", "input_file"];
 
-const PREFIXES = { message: "msg", reasoning: "rs", function_call: "fc", custom_tool_call: "ctc" };
+/** Tools with items of their own, which the client runs: where an item has what a function has as arguments, and its other fields. */
+const OWN_TOOLS = {
+  tool_search: { prefix: "tsc", field: "arguments", more: { execution: "client" } },
+  local_shell: { prefix: "lsh", field: "action", more: {} },
+  shell: { prefix: "sh", field: "action", more: { environment: { type: "local" } } },
+  apply_patch: { prefix: "apc", field: "operation", more: {} },
+};
+
+const OWN_CALLS = Object.fromEntries(Object.keys(OWN_TOOLS).map((name) => [`${name}_call`, name]));
+
+const PREFIXES = { message: "msg", reasoning: "rs", function_call: "fc", custom_tool_call: "ctc", compaction: "cmp", ...Object.fromEntries(Object.entries(OWN_CALLS).map(([type, name]) => [type, OWN_TOOLS[name].prefix])) };
 
 const INCLUDES = names(`file_search_call.results web_search_call.results web_search_call.action.sources message.input_image.image_url
   computer_call_output.output.image_url code_interpreter_call.outputs reasoning.encrypted_content message.output_text.logprobs`);
@@ -35,7 +47,7 @@ function readItem(item, index, heard, knows) {
   const assistant = () => turnOf(heard.turns, "assistant");
   const user = () => turnOf(heard.turns, "user");
   const kind = item.type ?? "message";
-  const isOwn = item.role === "assistant" || ["reasoning", "function_call", "custom_tool_call"].includes(kind);
+  const isOwn = item.role === "assistant" || ["reasoning", "function_call", "custom_tool_call", "compaction"].includes(kind) || Boolean(OWN_CALLS[kind]);
   const prefix = PREFIXES[kind];
   demand(!isOwn || item.id == null || item.id.startsWith(prefix), `Invalid '${where}.id': '${item.id}'. Expected an ID that begins with '${prefix}'.`, { param: `${where}.id` });
   if (isOwn) heard.own.push(item);
@@ -83,6 +95,31 @@ function readItem(item, index, heard, knows) {
       demand(isCalled, `No tool call found for ${called.replaceAll("_", " ")} output with call_id ${item.call_id}.`, { param: "input" });
       return void user().results.push({ id: item.call_id, text: texts.join(""), images });
     }
+    case "tool_search_call":
+    case "local_shell_call":
+    case "shell_call":
+    case "apply_patch_call": {
+      const name = OWN_CALLS[kind];
+      const args = item[OWN_TOOLS[name].field];
+      demand(item.call_id && args && typeof args === "object", `Missing required parameter: '${where}.${OWN_TOOLS[name].field}'.`);
+      demand(kind !== "shell_call" || Array.isArray(args.commands), `Missing required parameter: '${where}.action.commands'.`);
+      demand(kind !== "apply_patch_call" || (["create_file", "update_file", "delete_file"].includes(args.type) && args.path), `Invalid value in '${where}.operation'.`);
+      return void assistant().calls.push({ id: item.call_id, name, args });
+    }
+    case "tool_search_output":
+      heard.tools.push(...item.tools.flatMap((tool) => readTool(tool)));
+      return void user().results.push({ id: item.call_id, text: item.tools.map(({ name }) => name).join() });
+    case "local_shell_call_output":
+    case "shell_call_output":
+    case "apply_patch_call_output":
+      demand(kind !== "shell_call_output" || (Array.isArray(item.output) && item.output.every(({ outcome }) => outcome)), `Invalid type for '${where}.output'.`);
+      return void user().results.push({ id: item.call_id ?? item.id, text: typeof item.output === "string" ? item.output : JSON.stringify(item.output ?? item.status) });
+    case "compaction_trigger":
+      demand(index === heard.items.length - 1, "'compaction_trigger' must be the last item.", { param: where });
+      return void (heard.compacts = true);
+    case "compaction":
+      demand(knows(item.encrypted_content, "compaction"), "The encrypted content of the compaction could not be verified.", { code: "invalid_encrypted_content" });
+      return void assistant().seals.push(item.encrypted_content);
     default:
       throw new Refusal(400, `Invalid value: '${item.type}'.`, { param: `${where}.type` });
   }
@@ -94,16 +131,18 @@ const ledBy = new Map();
 /** Results may come in any order, and later than the next words, as long as each call has one. */
 function checkAnswered(items) {
   const outputs = items.filter((item) => /_output$/.test(item.type ?? ""));
-  for (const item of items.filter((item) => /^(function|custom_tool)_call$/.test(item.type ?? ""))) {
-    const count = outputs.filter((output) => output.call_id === item.call_id).length;
+  for (const item of items.filter((item) => /^(function|custom_tool)_call$/.test(item.type ?? "") || OWN_CALLS[item.type])) {
+    // The local shell's outputs are known by the id of the call's item.
+    const count = outputs.filter((output) => (output.call_id ? output.call_id === item.call_id : output.id === item.id)).length;
     demand(count === 1, count ? `Duplicate tool output for call_id ${item.call_id}.` : `No tool output found for function call ${item.call_id}.`, { param: "input" });
   }
 }
 
-const HOSTED = names("web_search web_search_2025_08_26 web_search_preview image_generation code_interpreter local_shell tool_search file_search mcp");
+const HOSTED = names("web_search web_search_2025_08_26 web_search_preview image_generation code_interpreter tool_search file_search mcp");
 
 /** A declared tool, or those of a name space. */
 function readTool(tool, namespace) {
+  if (tool.type === "tool_search" ? tool.execution === "client" : OWN_TOOLS[tool.type]) return [{ name: tool.type, isOwn: true }];
   if (HOSTED.has(tool.type)) return [];
   if (tool.type === "namespace") {
     demand(/^[\w-]{1,64}$/.test(tool.name) && Array.isArray(tool.tools) && tool.tools.length, "Invalid value in 'tools'", { param: "tools" });
@@ -177,7 +216,12 @@ function itemOf({ reasoning, hidden, text, call }, heard, { id, seal }, before, 
     return { id: `rs_${id()}`, type: "reasoning", summary, encrypted_content: seal("reasoning") };
   }
   if (call) {
-    const { namespace, custom } = heard.tools.find((tool) => tool.name === call.name) ?? {};
+    const { namespace, custom, isOwn } = heard.tools.find((tool) => tool.name === call.name) ?? {};
+    if (isOwn) {
+      const { prefix, field, more } = OWN_TOOLS[call.name];
+      const args = { local_shell: { type: "exec", env: {} }, shell: { timeout_ms: null, max_output_length: null } }[call.name];
+      return { id: `${prefix}_${id()}`, type: `${call.name}_call`, status, call_id: `call_${id()}`, ...more, [field]: { ...args, ...call.args } };
+    }
     const item = custom
       ? { id: `ctc_${id()}`, type: "custom_tool_call", status, call_id: `call_${id()}`, name: call.name, input: call.args.input }
       : { id: `fc_${id()}`, type: "function_call", status, call_id: `call_${id()}`, name: call.name, arguments: JSON.stringify(call.args) };
@@ -187,6 +231,13 @@ function itemOf({ reasoning, hidden, text, call }, heard, { id, seal }, before, 
   }
   const content = [{ type: "output_text", text, annotations: [], logprobs: [] }];
   return { id: `msg_${id()}`, type: "message", status, role: "assistant", content, phase: finish === "calls" ? "commentary" : "final_answer" };
+}
+
+/** What takes the place of a conversation. */
+function compaction({ id, seal, note }) {
+  const item = { id: `cmp_${id()}`, type: "compaction", encrypted_content: seal("compaction") };
+  note(item);
+  return item;
 }
 
 function keep(heard, response) {
@@ -200,7 +251,7 @@ export const responses = {
   keyOf: openaiKey,
   requestIdHeader: "x-request-id",
 
-  route: (path) => ({ "/v1/responses": {}, "/v1/responses/input_tokens": { count: { object: "response.input_tokens", input_tokens: 42 } } })[path],
+  route: (path) => ({ "/v1/responses": {}, "/v1/responses/compact": { compact: true }, "/v1/responses/input_tokens": { count: { object: "response.input_tokens", input_tokens: 42 } } })[path],
 
   refuse: openaiRefusal,
 
@@ -208,8 +259,8 @@ export const responses = {
 
   rateLimit: { headers: (after) => ({ "retry-after": String(after), "x-ratelimit-remaining-requests": "0" }) },
 
-  read(body, { knows }) {
-    knownOnly(body, FIELDS, "", (path) => `Unknown parameter: '${path}'.`);
+  read(body, { knows, route }) {
+    knownOnly(body, route.compact ? COMPACT_FIELDS : FIELDS, "", (path) => `Unknown parameter: '${path}'.`);
     demand(typeof body.model === "string", "Missing required parameter: 'model'.", { param: "model" });
     if (!MODELS.has(body.model)) throw new Refusal(404, `The requested model '${body.model}' does not exist.`);
     demand(body.input != null, "Missing required parameter: 'input'.", { param: "input", code: "missing_required_parameter" });
@@ -234,6 +285,7 @@ export const responses = {
       body,
       model: body.model,
       stream: body.stream === true,
+      compacts: route.compact,
       items: [...before, ...input],
       system: body.instructions ? [body.instructions] : [],
       turns: [],
@@ -254,6 +306,10 @@ export const responses = {
   },
 
   whole(script, heard, tools) {
+    if (heard.compacts && !heard.body.stream) {
+      const output = [...heard.items.filter((item) => item.role === "user"), compaction(tools)];
+      return { id: `resp_${tools.id()}`, object: "response.compaction", created_at: tools.created, output, usage: usageOf(script.usage) };
+    }
     const reason = REASONS[script.finish];
     const output = [];
     for (const step of script.steps) output.push(itemOf(step, heard, tools, output, script.finish));
@@ -271,10 +327,16 @@ export const responses = {
     yield event("response.created", { response: skeleton });
     yield event("response.in_progress", { response: skeleton });
     const output = [];
-    for (const [index, step] of script.steps.entries()) {
+    if (heard.compacts) {
+      const item = compaction(tools);
+      yield event("response.output_item.added", { output_index: 0, item });
+      yield event("response.output_item.done", { output_index: 0, item });
+      output.push(item);
+    }
+    for (const [index, step] of heard.compacts ? [] : script.steps.entries()) {
       const item = itemOf(step.text === undefined ? step : { text: "" }, heard, tools, output, script.finish);
       const at = { output_index: index, item_id: item.id };
-      const begun = { message: { status: "in_progress", content: [] }, function_call: { status: "in_progress", arguments: "" }, custom_tool_call: { status: "in_progress", input: "" }, reasoning: { summary: [] } }[item.type];
+      const begun = { message: { status: "in_progress", content: [] }, function_call: { status: "in_progress", arguments: "" }, custom_tool_call: { status: "in_progress", input: "" }, reasoning: { summary: [] } }[item.type] ?? (OWN_CALLS[item.type] && { status: "in_progress" });
       yield event("response.output_item.added", { output_index: index, item: { ...item, ...begun } });
       if (item.type === "reasoning" && item.summary.length) {
         const part = { ...at, summary_index: 0 };

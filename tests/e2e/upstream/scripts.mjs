@@ -12,6 +12,10 @@ export const THOUGHT = "The user wants something; I weigh it carefully.";
 export const CUT = "This answer stops in the middle";
 export const STRUCTURED = { city: "Paris", degrees: 21 };
 
+/** What a conversation comes to, where its end is asked to be that. */
+export const SUMMARY = "The user said hello twice. Grüße 🌍.";
+const ASKS_FOR_SUMMARY = /sum up the conversation|CONTEXT CHECKPOINT/;
+
 /** Each answer's token counts: `input` holds `cached` and `written`, `output` holds `reasoning`. */
 export const USAGE = { input: 120, cached: 40, written: 16, output: 30, reasoning: 12 };
 
@@ -45,6 +49,8 @@ export const lastText = (heard) => heard.turns.filter((turn) => turn.role === "u
 export function scriptFor(heard, memory) {
   const text = (words, pieces = wordsOf(words)) => ({ text: words, pieces });
   const answer = (steps, more = {}) => ({ steps, finish: "end", usage: { ...USAGE, reasoning: 0 }, ...more });
+  // Gateways and agents ask for a summary in words, where the upstream has no compaction.
+  if (ASKS_FOR_SUMMARY.test(heard.turns.at(-1)?.texts.at(-1) ?? "")) return answer([text(SUMMARY)]);
   const step = stepOf(heard, memory);
   if (step) return { usage: USAGE, ...step };
   const results = openResults(heard);
@@ -57,7 +63,7 @@ export function scriptFor(heard, memory) {
   if (status) return { status: Number(status) };
   if (/answer html/.test(said)) return { status: 502, type: "text/html", body: "<html><body>Bad gateway</body></html>" };
   if (/answer nothing/.test(said)) return { status: 200, type: "application/json", body: "" };
-  if (/hang/.test(said)) return { hang: true };
+  if (/\bhang\b/.test(said)) return { hang: true };
   if (heard.schema) return answer([text(JSON.stringify(STRUCTURED), JSON.stringify(STRUCTURED).match(/.{1,6}/gu))]);
 
   const thoughts = /think/.test(said) ? [{ reasoning: THOUGHT, pieces: wordsOf(THOUGHT) }] : [];
@@ -74,7 +80,7 @@ export function scriptFor(heard, memory) {
   if (/forbidden/.test(said)) return answer([text(CUT)], { finish: "filter" });
   if (/break off/.test(said)) return answer([text(CUT)], { then: "break" });
   if (/fail midway/.test(said)) return answer([text(CUT)], { then: "error" });
-  if (/stall/.test(said)) return answer([text(CUT)], { then: "stall" });
+  if (/\bstall\b/.test(said)) return answer([text(CUT)], { then: "stall" });
   if (/drip/.test(said)) return answer([text(CUT, forEver("drip "))], { pause: 20 });
   const images = heard.turns.flatMap((turn) => turn.images);
   if (images.length) return answer([text(`I see ${images.join(" and ")}.`)]);
