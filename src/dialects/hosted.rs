@@ -3,7 +3,23 @@
 use serde_json::Value;
 
 use crate::diagnostics::codes;
+use crate::dialects::{claude, gemini, openai};
 use crate::ir;
+
+/// A part that its own dialect alone understands, for a client of another to carry.
+pub(crate) fn carry(part: &ir::Opaque) -> ir::Sealed {
+    let issuer = ir::Issuer { dialect: ir::Text::constant(part.dialect), provider: None, model: None };
+    ir::Sealed { issuer, payload: part.value.text().clone(), note: Some(part.kind.clone()) }
+}
+
+/// The part that a client carried. What it says in words is the client's to tell.
+pub(crate) fn carried(seal: &ir::Sealed) -> Option<ir::Opaque> {
+    let dialects = [claude::ID, gemini::ID, openai::RESPONSES];
+    let dialect = dialects.into_iter().find(|dialect| seal.issuer.dialect == *dialect)?;
+    let (kind, value) = (seal.note.clone()?, ir::Json::parse_object(&seal.payload)?);
+    let loss = &codes::HOSTED_TRACE_LOST;
+    Some(ir::Opaque { dialect, kind, value, words: None, trace: None, loss, meta: ir::Meta::default() })
+}
 
 /// Options in another dialect's declaration that the IR has no words for, or that the backend has no use for: those of a
 /// search have a place in [`ir::WebSearch`], all others are the declaration's own.

@@ -193,7 +193,8 @@ impl ClaudeEncoder {
         match &open {
             ir::Open::Text { .. } | ir::Open::Reasoning { .. } => {}
             ir::Open::Refusal { .. } => self.said.refusal = true,
-            ir::Open::ToolCall { .. } => {
+            ir::Open::ToolCall { meta, .. } => {
+                self.seal = meta.seal.as_deref().cloned();
                 self.block = Some(open);
                 self.begin_block(out);
                 return;

@@ -338,8 +338,9 @@ impl Stream {
                 };
                 let id = meta.item.as_ref().and_then(|item| item.id.clone()).unwrap_or_else(|| self.ids.make(prefix));
                 let arguments = String::new();
+                let seal = meta.seal.as_deref().filter(|seal| !seal.is_note()).cloned();
                 self.open_item(Item::Call(Call { id, call_id, name, namespace, kind, own, arguments, meta }), out);
-                Block::Call { seal: None }
+                Block::Call { seal }
             }
             ir::Open::Whole(part) => {
                 self.whole(*part, out);
