@@ -538,6 +538,20 @@ fn what_a_client_changed_goes_up_as_it_stands() {
     assert_eq!(cut, [vec![text(" I look. Done.")], calls.to_vec()].concat());
 }
 
+/// Many programs take the last block of an answer for its text.
+#[test]
+fn a_whole_answer_for_claude_clients_ends_with_its_text_or_its_call() {
+    for upstream in ["gemini", "openai-responses"] {
+        for blocks in [[Hidden, Text("a"), Text("b")], [Thought("Hm."), Text("a"), Call]] {
+            let issued = issued(upstream, &blocks);
+            let (cx, response) = ways::parse(upstream, &whole(upstream, &issued)).unwrap();
+            let kept = kept_whole("claude", &ways::render("claude", &cx, response).0, Reader::All);
+            let last = kept[0]["content"].as_array().unwrap().last().unwrap()["type"].clone();
+            assert_eq!(last, if blocks[2] == Call { "tool_use" } else { "text" }, "{kept:?}");
+        }
+    }
+}
+
 /// What hosted tools did is given back to whose they are as it was, and so are their seals.
 #[test]
 fn hosted_traces_come_back_through_clients_of_chat() {

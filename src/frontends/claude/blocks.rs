@@ -74,6 +74,8 @@ struct Parts {
     parts: SmallVec<[ir::Part; 1]>,
     /// Seals of calls, which a client may have put in front of them.
     seals: Vec<(ir::Text, ir::Sealed)>,
+    /// The seal of the next text.
+    of_next: Option<ir::Sealed>,
 }
 
 /// The parts of a message; where we are is its content.
@@ -87,6 +89,8 @@ pub(super) fn parts(cx: &mut Cx, content: &Content<'_>, calls: &mut Calls) -> Re
             }
         }
     }
+    // The client dropped the text.
+    out.parts.extend(out.of_next.map(|seal| empty_text(ir::Meta::at(cx.here()), seal)));
     for (id, seal) in out.seals {
         let called = |part: &&mut ir::Part| matches!(part, ir::Part::ToolCall(call) if call.id == id);
         if let Some(part) = out.parts.iter_mut().find(called) {
@@ -186,6 +190,7 @@ fn text(cx: &mut Cx, raw: &RawValue, out: &mut Parts) -> Result<()> {
     if text.is_blank() {
         mark(marks::BLANK, &mut meta.extensions);
     }
+    meta.seal = out.of_next.take().map(Box::new);
     out.parts.push(ir::Part::Text(ir::TextPart { text, citations, logprobs: Vec::new(), meta }));
     Ok(())
 }
@@ -289,6 +294,7 @@ fn redacted(cx: &mut Cx, raw: &RawValue, out: &mut Parts) -> Result<()> {
     let mut meta = meta(cx, None, &wire.unknown)?;
     match slots::carried(&data) {
         Some((Owner::Call(id), seal)) => out.seals.push((id, seal)),
+        Some((Owner::TextBehind, seal)) => out.of_next = Some(seal),
         Some((Owner::TextBefore, seal)) => match out.parts.last_mut() {
             Some(ir::Part::Text(part)) if part.meta.seal.is_none() => part.meta.seal = Some(Box::new(seal)),
             // The client dropped the text, or put another block in between.
