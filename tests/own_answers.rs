@@ -554,7 +554,7 @@ fn a_whole_answer_for_claude_clients_ends_with_its_text_or_its_call() {
 
 /// What hosted tools did is given back to whose they are as it was, and so are their seals.
 #[test]
-fn hosted_traces_come_back_through_clients_of_chat() {
+fn hosted_traces_come_back_through_clients_of_openai() {
     for (upstream, case) in [
         ("claude", "web-search"),
         ("claude", "code-execution"),
@@ -578,18 +578,19 @@ fn hosted_traces_come_back_through_clients_of_chat() {
         let expected: Vec<Value> = list.as_array().unwrap().iter().filter(|value| own(value)).cloned().collect();
         assert!(!expected.is_empty(), "{upstream}/{case}");
         let (cx, response) = ways::parse(upstream, &document.to_string()).unwrap();
-        let client = "openai-chat-completions";
-        let streamed = kept_stream(client, &ways::encode(client, &response.clone().events()), Reader::All);
-        let (body, _) = ways::render(client, &cx, response);
-        for kept in [kept_whole(client, &body, Reader::All), streamed] {
-            let (body, _) = send(client, upstream, &next(client, &kept));
-            let sent = match upstream {
-                "claude" => body["messages"][1]["content"].clone(),
-                "gemini" => body["contents"][1]["parts"].clone(),
-                _ => body["input"].clone(),
-            };
-            let sent: Vec<&Value> = sent.as_array().unwrap().iter().filter(|value| own(value)).collect();
-            assert_eq!(sent, expected.iter().collect::<Vec<_>>(), "{upstream}/{case}");
+        for client in ["openai-chat-completions", "openai-responses"].into_iter().filter(|client| *client != upstream) {
+            let streamed = kept_stream(client, &ways::encode(client, &response.clone().events()), Reader::All);
+            let (body, _) = ways::render(client, &cx, response.clone());
+            for kept in [kept_whole(client, &body, Reader::All), streamed] {
+                let (body, _) = send(client, upstream, &next(client, &kept));
+                let sent = match upstream {
+                    "claude" => body["messages"][1]["content"].clone(),
+                    "gemini" => body["contents"][1]["parts"].clone(),
+                    _ => body["input"].clone(),
+                };
+                let sent: Vec<&Value> = sent.as_array().unwrap().iter().filter(|value| own(value)).collect();
+                assert_eq!(sent, expected.iter().collect::<Vec<_>>(), "{client} → {upstream}/{case}");
+            }
         }
     }
 }

@@ -89,8 +89,7 @@ pub(super) fn parts(cx: &mut Cx, content: &Content<'_>, calls: &mut Calls) -> Re
             }
         }
     }
-    // The client dropped the text.
-    out.parts.extend(out.of_next.map(|seal| empty_text(ir::Meta::at(cx.here()), seal)));
+    leave_next(cx, &mut out);
     for (id, seal) in out.seals {
         let called = |part: &&mut ir::Part| matches!(part, ir::Part::ToolCall(call) if call.id == id);
         if let Some(part) = out.parts.iter_mut().find(called) {
@@ -123,6 +122,9 @@ fn block(cx: &mut Cx, raw: &RawValue, calls: &mut Calls, out: &mut Parts) -> Res
         Some(kind) => kind,
         None => cx.required(cx.read_here::<Head<'_>>(raw)?.kind, "type")?,
     };
+    if &*kind != "text" {
+        leave_next(cx, out);
+    }
     let part = match &*kind {
         "text" => return text(cx, raw, out),
         "image" => media(cx, raw, ir::MediaKind::Image)?,
@@ -308,6 +310,11 @@ fn redacted(cx: &mut Cx, raw: &RawValue, out: &mut Parts) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The text that a seal stood in front of is gone.
+fn leave_next(cx: &Cx, out: &mut Parts) {
+    out.parts.extend(out.of_next.take().map(|seal| empty_text(ir::Meta::at(cx.here()), seal)));
 }
 
 fn empty_text(meta: ir::Meta, seal: ir::Sealed) -> ir::Part {

@@ -143,7 +143,9 @@ impl Recorder {
 
     pub(super) fn opaque(&mut self, part: &ir::Opaque) {
         self.begin(Kind::Opaque);
-        self.seal(Some(hosted::carry(part)));
+        let seal = hosted::carry(part);
+        self.is_off |= seal.is_none();
+        self.seal(seal);
         self.seal(part.meta.seal.as_deref().cloned());
     }
 

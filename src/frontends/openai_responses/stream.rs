@@ -10,6 +10,7 @@ use super::response::{Call, ErrorEvent, Head, Item, ResponseObject, Status, cont
 use super::slots::{self, Owner};
 use crate::context::{Cx, Ids, Losses};
 use crate::diagnostics::{Diagnostic, codes};
+use crate::dialects::hosted;
 use crate::dialects::openai_responses::own_tools::OwnTool;
 use crate::dialects::openai_responses::{self as words, Annotation, Content, Logprob};
 use crate::error::Error;
@@ -635,6 +636,9 @@ impl Stream {
                 }
             }
             ir::Part::Opaque(opaque) => {
+                if let Some(seal) = hosted::carry(&opaque) {
+                    self.seal_item(&seal, &Owner::Part, out);
+                }
                 if self.trace(&opaque, out) {
                     return;
                 }
