@@ -30,7 +30,7 @@ async function ensureBindgen(dev) {
   const binary = join(home, "debug", process.platform === "win32" ? "bundle.exe" : "bundle");
   const manifest = ["--locked", "--manifest-path", join("tools", "bundle", "Cargo.toml")];
   const stamp = join(home, ".stamp");
-  const state = digest(...["Cargo.toml", "Cargo.lock", "src/main.rs"].map((name) => read("tools", "bundle", name)), read("rust-toolchain.toml"));
+  const state = digest(...["Cargo.toml", "Cargo.lock", "src/main.rs", "src/order.rs"].map((name) => read("tools", "bundle", name)), read("rust-toolchain.toml"));
   let built;
   if (!existsSync(binary) || !existsSync(stamp) || readFileSync(stamp, "utf8") !== state) {
     const since = performance.now();
@@ -52,11 +52,17 @@ async function ensureBindgen(dev) {
   };
 }
 
+/**
+ * Vectors are for the search of bytes, and what is compiled with them is smaller, too. Compiled for size, no function is put into its
+ * caller unless the code gets shorter by it; up to this measure the time that it saves is worth more (docs/adr/0001).
+ */
+const flags = ["-C", "target-feature=+simd128", "-C", "llvm-args=-inline-threshold=15"];
+
 /** The library as WebAssembly; gives the path of the file. */
 async function compile(dev) {
   // `cargo rustc --crate-type`, since cargo leaves out LTO for a library that is cdylib and rlib at once.
   const args = ["rustc", "--lib", "--crate-type", "cdylib", "--locked", "--target", wasmTarget, "--no-default-features", "--features", "cloudflare"];
-  const profile = ["--profile", dev ? "worker-dev" : "worker"];
+  const profile = dev ? ["--profile", "worker-dev"] : ["--profile", "worker", "--config", `target.${wasmTarget}.rustflags=${JSON.stringify(flags)}`];
   const messages = await run("cargo", [...args, ...profile, "--message-format", "json-render-diagnostics"], { capture: true });
   const made = messages.split("\n").filter((line) => line.includes('"compiler-artifact"')).map((line) => JSON.parse(line));
   return made.flatMap((message) => message.filenames).find((name) => name.endsWith("any_api.wasm"));

@@ -496,7 +496,7 @@ impl Cx {
     ///
     /// # Errors
     /// It is not what `T` wants; the error names the place.
-    pub fn read<'a, T: serde::Deserialize<'a>>(&mut self, key: &'static str, raw: &'a RawValue) -> Result<T> {
+    pub fn read<'a, T: crate::json::Wire<'a>>(&mut self, key: &'static str, raw: &'a RawValue) -> Result<T> {
         self.at(key, |cx| {
             crate::json::part(&cx.body, raw.get()).map_err(|mut error| {
                 let mut path = cx.path(cx.here);
@@ -513,7 +513,7 @@ impl Cx {
     ///
     /// # Errors
     /// It is not what `T` wants; the error names the place.
-    pub fn read_here<'a, T: serde::Deserialize<'a>>(&self, raw: &'a RawValue) -> Result<T> {
+    pub fn read_here<'a, T: crate::json::Wire<'a>>(&self, raw: &'a RawValue) -> Result<T> {
         crate::json::part(&self.body, raw.get())
             .map_err(|error| self.invalid(error.place.as_deref().unwrap_or_default(), &error.message))
     }

@@ -1,23 +1,24 @@
 //! Reading JSON tolerantly: null, missing and unknown fields are taken; a wrong type is an error that names its path.
 //!
 //! Wire structs are declared with [`wire!`]: every field is an `Option`, strings borrow from the document where they can,
-//! and fields that are not known are kept in `unknown`. Derived `flatten`, `untagged` and internal tags buffer their
-//! input and lose the path of an error, so polymorphic values have types of their own here.
+//! and fields that are not known are kept in `unknown`. What a field may hold is what has the trait [`Wire`].
 
 mod reader;
+mod scan;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Deref;
 
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::Unexpected;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::ir::{Body, MAX_DEPTH, Text};
-use reader::{Fault, LITERAL, LITERAL_OR, MANY, Reader, What};
+use reader::What;
+pub use reader::{Fault, Reader};
+pub(crate) use reader::{Number, Scalar};
 
 /// A string of the document; borrowed unless it has escapes, and then unescaped when somebody looks at it.
 #[derive(Clone)]
@@ -67,12 +68,14 @@ impl<'a> Str<'a> {
         }
     }
 
-    fn of_literal(text: &'a str) -> Self {
-        // No string without escapes has a quote.
-        if text.starts_with('"') {
-            return Self(Form::Literal { literal: text, text: OnceCell::new() });
-        }
+    /// What stands between the quotes of a document, and has no escapes.
+    fn plain(text: &'a str) -> Self {
         Self(Form::Plain(text))
+    }
+
+    /// As it stands in a document, with quotes and escapes.
+    fn literal(literal: &'a str) -> Self {
+        Self(Form::Literal { literal, text: OnceCell::new() })
     }
 }
 
@@ -130,74 +133,81 @@ impl PartialEq for Str<'_> {
 
 impl Eq for Str<'_> {}
 
-/// Takes what a [`Reader`] gives of a string.
-struct LiteralVisitor;
+/// What can be read of a document.
+pub trait Wire<'a>: Sized {
+    /// Reads the value that comes.
+    ///
+    /// # Errors
+    /// It is something else, or no JSON.
+    fn read(reader: &mut Reader<'a, '_>) -> std::result::Result<Self, Fault>;
+}
 
-impl<'de> Visitor<'de> for LiteralVisitor {
-    type Value = Str<'de>;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Str::of_literal(text))
-    }
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Str::from(text.to_owned()))
-    }
-    fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
-        Ok(Str::from(text))
+impl<'a> Wire<'a> for Str<'a> {
+    fn read(reader: &mut Reader<'a, '_>) -> std::result::Result<Self, Fault> {
+        reader.string()
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StrVisitor;
-        impl<'de> Visitor<'de> for StrVisitor {
-            type Value = Str<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            // The key of an object.
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Str::from(text))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Str::from(text.to_owned()))
-            }
-            fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
-                Ok(Str::from(text))
-            }
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-                deserializer.deserialize_str(LiteralVisitor)
-            }
-        }
-        deserializer.deserialize_newtype_struct(LITERAL, StrVisitor)
+impl<'a> Wire<'a> for &'a RawValue {
+    fn read(reader: &mut Reader<'a, '_>) -> std::result::Result<Self, Fault> {
+        reader.raw()
     }
 }
 
-/// The name of a field.
-#[derive(Debug)]
-pub(crate) struct Key<'a>(pub(crate) Cow<'a, str>);
+/// A tree, for what is looked at closely.
+impl Wire<'_> for serde_json::Value {
+    fn read(reader: &mut Reader<'_, '_>) -> std::result::Result<Self, Fault> {
+        // A lone surrogate and a number out of range are the faults that are left.
+        serde_json::from_str(reader.skip()?).map_err(|_| Fault::syntax())
+    }
+}
 
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-            fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(text)))
-            }
+impl Wire<'_> for bool {
+    fn read(reader: &mut Reader<'_, '_>) -> std::result::Result<Self, Fault> {
+        reader.boolean()
+    }
+}
+
+impl Wire<'_> for f64 {
+    fn read(reader: &mut Reader<'_, '_>) -> std::result::Result<Self, Fault> {
+        reader.number("f64").map(Number::fraction)
+    }
+}
+
+impl Wire<'_> for u64 {
+    fn read(reader: &mut Reader<'_, '_>) -> std::result::Result<Self, Fault> {
+        const WHAT: &str = "u64";
+        match reader.number(WHAT)? {
+            Number::Unsigned(number) => Ok(number),
+            Number::Signed(number) => Err(Fault::wrong_value(Unexpected::Signed(number), WHAT)),
+            Number::Float(number) => Err(Fault::wrong_type(Unexpected::Float(number), WHAT)),
         }
-        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+impl<'a, T: Wire<'a>> Wire<'a> for Option<T> {
+    fn read(reader: &mut Reader<'a, '_>) -> std::result::Result<Self, Fault> {
+        if reader.null()? {
+            return Ok(None);
+        }
+        T::read(reader).map(Some)
+    }
+}
+
+impl<'a, T: Wire<'a>> Wire<'a> for Box<T> {
+    fn read(reader: &mut Reader<'a, '_>) -> std::result::Result<Self, Fault> {
+        T::read(reader).map(Self::new)
+    }
+}
+
+impl<'a, T: Wire<'a>> Wire<'a> for Vec<T> {
+    fn read(reader: &mut Reader<'a, '_>) -> std::result::Result<Self, Fault> {
+        reader.begin_list("a sequence")?;
+        let mut out = Self::new();
+        while reader.element()? {
+            out.push(T::read(reader).map_err(|fault| fault.under_index(out.len()))?);
+        }
+        Ok(out)
     }
 }
 
@@ -213,36 +223,28 @@ impl Integer {
     }
 }
 
-impl<'de> Deserialize<'de> for Integer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct IntegerVisitor;
-        impl Visitor<'_> for IntegerVisitor {
-            type Value = i64;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number")
+impl Wire<'_> for Integer {
+    #[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]
+    fn read(reader: &mut Reader<'_, '_>) -> std::result::Result<Self, Fault> {
+        const WHAT: &str = "a whole number";
+        let invalid = |found: Unexpected<'_>| Err(Fault::wrong_value(found, WHAT));
+        match reader.text_or_number(WHAT)? {
+            Scalar::Number(Number::Signed(number)) => Ok(Self(number)),
+            Scalar::Number(Number::Unsigned(number)) => {
+                i64::try_from(number).map_or_else(|_| invalid(Unexpected::Unsigned(number)), |number| Ok(Self(number)))
             }
-            fn visit_i64<E>(self, number: i64) -> Result<i64, E> {
-                Ok(number)
+            Scalar::Number(Number::Float(number)) if number.fract() == 0.0 && number.abs() < 9.0e15 => {
+                Ok(Self(number as i64))
             }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<i64, E> {
-                i64::try_from(number).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(number), &self))
-            }
-            #[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<i64, E> {
-                if number.fract() == 0.0 && number.abs() < 9.0e15 {
-                    return Ok(number as i64);
-                }
-                Err(E::invalid_value(de::Unexpected::Float(number), &self))
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<i64, E> {
-                text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+            Scalar::Number(Number::Float(number)) => invalid(Unexpected::Float(number)),
+            Scalar::Text(text) => {
+                text.parse().map_or_else(|_| invalid(Unexpected::Str(&text)), |number| Ok(Self(number)))
             }
         }
-        deserializer.deserialize_any(IntegerVisitor).map(Integer)
     }
 }
 
-/// A string, or something else: `content` as text or parts, `tool_choice` as a word or an object. Only [`read`] reads it.
+/// A string, or something else: `content` as text or parts, `tool_choice` as a word or an object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StrOr<'a, T> {
     /// The string.
@@ -251,26 +253,16 @@ pub enum StrOr<'a, T> {
     Other(T),
 }
 
-impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for StrOr<'a, T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StrOrVisitor<'a, T>(PhantomData<(&'a (), T)>);
-        impl<'de: 'a, 'a, T: Deserialize<'de>> Visitor<'de> for StrOrVisitor<'a, T> {
-            type Value = StrOr<'a, T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string, a list or an object")
-            }
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-                deserializer.deserialize_str(LiteralVisitor).map(StrOr::Str)
-            }
-            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-                T::deserialize(deserializer).map(StrOr::Other)
-            }
+impl<'a, T: Wire<'a>> Wire<'a> for StrOr<'a, T> {
+    fn read(reader: &mut Reader<'a, '_>) -> std::result::Result<Self, Fault> {
+        match reader.string_or()? {
+            Some(text) => Ok(Self::Str(text)),
+            None => T::read(reader).map(Self::Other),
         }
-        deserializer.deserialize_newtype_struct(LITERAL_OR, StrOrVisitor(PhantomData))
     }
 }
 
-/// A list, or a lone element where a list belongs: proto3's readers take both. Only [`read`] reads it.
+/// A list, or a lone element where a list belongs: proto3's readers take both.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Many<T>(pub Vec<T>);
 
@@ -280,26 +272,12 @@ impl<T> Default for Many<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ManyVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for ManyVisitor<T> {
-            type Value = Many<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut out = Vec::new();
-                while let Some(element) = seq.next_element()? {
-                    out.push(element);
-                }
-                Ok(Many(out))
-            }
-            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-                T::deserialize(deserializer).map(|one| Many(vec![one]))
-            }
+impl<'a, T: Wire<'a>> Wire<'a> for Many<T> {
+    fn read(reader: &mut Reader<'a, '_>) -> std::result::Result<Self, Fault> {
+        if reader.is_list() {
+            return Vec::read(reader).map(Self);
         }
-        deserializer.deserialize_newtype_struct(MANY, ManyVisitor(PhantomData))
+        T::read(reader).map(|one| Self(vec![one]))
     }
 }
 
@@ -308,9 +286,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
 pub struct Unknown<'a>(Vec<(Str<'a>, &'a RawValue)>);
 
 impl<'a> Unknown<'a> {
-    /// Keeps a field.
-    pub fn push(&mut self, name: Str<'a>, value: &'a RawValue) {
-        self.0.push((name, value));
+    /// Keeps the field `key`, whose value comes.
+    pub(crate) fn take(&mut self, reader: &mut Reader<'a, '_>, key: Cow<'a, str>) -> std::result::Result<(), Fault> {
+        let value = reader.raw().map_err(|fault| fault.under_key(&key))?;
+        self.0.push((key.into(), value));
+        Ok(())
     }
 
     /// The fields.
@@ -337,42 +317,35 @@ macro_rules! wire {
         #[derive(Clone, Debug, Default)]
         $vis struct $name<$life> {
             $($vis $field: Option<$type>,)*
+            /// Fields that it does not name.
             $vis unknown: $crate::json::Unknown<$life>,
         }
 
-        impl<'de: $life, $life> ::serde::de::Deserialize<'de> for $name<$life> {
-            fn deserialize<D: ::serde::de::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
-                struct WireVisitor<$life>(::std::marker::PhantomData<&$life ()>);
-                impl<'de: $life, $life> ::serde::de::Visitor<'de> for WireVisitor<$life> {
-                    type Value = $name<$life>;
-                    fn expecting(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                        f.write_str("an object")
-                    }
-                    fn visit_map<A: ::serde::de::MapAccess<'de>>(self, mut map: A) -> ::std::result::Result<Self::Value, A::Error> {
-                        let mut out = $name::default();
-                        while let Some($crate::json::Key(key)) = map.next_key()? {
-                            match &*key {
-                                $($($wire)|+ => $crate::json::take(&mut map, &mut out.$field)?,)*
-                                _ => out.unknown.push(key.into(), map.next_value()?),
-                            }
-                        }
-                        Ok(out)
+        impl<$life> $crate::json::Wire<$life> for $name<$life> {
+            fn read(reader: &mut $crate::json::Reader<$life, '_>) -> ::std::result::Result<Self, $crate::json::Fault> {
+                reader.begin_object("an object")?;
+                let mut out = Self::default();
+                while let Some(key) = reader.key()? {
+                    match &*key {
+                        $($($wire)|+ => $crate::json::take(reader, &key, &mut out.$field)?,)*
+                        _ => out.unknown.take(reader, key)?,
                     }
                 }
-                deserializer.deserialize_map(WireVisitor(::std::marker::PhantomData))
+                Ok(out)
             }
         }
     )*};
 }
 pub(crate) use wire;
 
-/// Reads the value of a field. A function of its own for each type and not for each field, since a Worker has to be small.
+/// Reads the value of the field `key`. A function of its own for each type and not for each field, since a Worker has to be small.
 #[cfg_attr(target_family = "wasm", inline(never))]
-pub(crate) fn take<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
-    map: &mut A,
-    out: &mut T,
-) -> std::result::Result<(), A::Error> {
-    *out = map.next_value()?;
+pub(crate) fn take<'a, T: Wire<'a>>(
+    reader: &mut Reader<'a, '_>,
+    key: &str,
+    out: &mut Option<T>,
+) -> std::result::Result<(), Fault> {
+    *out = Wire::read(reader).map_err(|fault: Fault| fault.under_key(key))?;
     Ok(())
 }
 
@@ -380,7 +353,7 @@ pub(crate) fn take<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
 ///
 /// # Errors
 /// It is no JSON, nested deeper than [`MAX_DEPTH`], or not what `T` wants: then the error names the path of the field.
-pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
+pub fn read<'a, T: Wire<'a>>(text: &'a str) -> Result<T> {
     finish(text, Reader::new(text))
 }
 
@@ -388,7 +361,7 @@ pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
 ///
 /// # Errors
 /// As [`read`]. What is no JSON is told before what is not wanted.
-pub fn document<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T> {
+pub fn document<'a, T: Wire<'a>>(body: &'a Body) -> Result<T> {
     survey(body)?;
     part(body, body.as_str())
 }
@@ -409,7 +382,7 @@ fn survey(body: &Body) -> Result<()> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn part<'a, T: Deserialize<'a>>(body: &Body, text: &'a str) -> Result<T> {
+pub fn part<'a, T: Wire<'a>>(body: &Body, text: &'a str) -> Result<T> {
     finish(text, reader(body, text))
 }
 
@@ -420,8 +393,8 @@ fn reader<'a, 'k>(body: &'k Body, text: &'a str) -> Reader<'a, 'k> {
     }
 }
 
-fn finish<'a, T: Deserialize<'a>>(text: &'a str, mut reader: Reader<'a, '_>) -> Result<T> {
-    let value = T::deserialize(&mut reader).map_err(|fault| explain(text, &fault))?;
+fn finish<'a, T: Wire<'a>>(text: &'a str, mut reader: Reader<'a, '_>) -> Result<T> {
+    let value = T::read(&mut reader).map_err(|fault| explain(text, &fault))?;
     reader.end().map_err(|fault| explain(text, &fault))?;
     Ok(value)
 }
@@ -430,48 +403,31 @@ fn finish<'a, T: Deserialize<'a>>(text: &'a str, mut reader: Reader<'a, '_>) -> 
 /// looked into. What is no JSON has none.
 #[must_use]
 pub fn paths(text: &str, depth: usize) -> Vec<String> {
-    struct Fields<'p> {
-        prefix: &'p str,
-        depth: usize,
-        out: &'p mut Vec<String>,
-    }
-    impl<'de> Visitor<'de> for Fields<'_> {
-        type Value = ();
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-            while let Some(key) = map.next_key::<Str<'_>>()? {
-                let value: &RawValue = map.next_value()?;
-                if value.get() == "null" {
-                    continue;
-                }
-                let dot = if self.prefix.is_empty() { "" } else { "." };
-                let path = format!("{}{dot}{}", self.prefix, &*key);
-                self.out.push(path.clone());
-                if self.depth > 1 && value.get().starts_with('{') {
-                    read_fields(value.get(), Fields { prefix: &path, depth: self.depth - 1, out: self.out });
-                }
-            }
-            Ok(())
-        }
-    }
-    fn read_fields(text: &str, fields: Fields<'_>) {
+    fn gather(text: &str, prefix: &str, depth: usize, out: &mut Vec<String>) {
         // What cannot be read was refused before anyone asks for its paths.
-        let _ = Reader::new(text).deserialize_map(fields);
+        let object: Object<'_> = read(text).unwrap_or_default();
+        for (key, value) in object.unknown.iter().filter(|(_, value)| value.get() != "null") {
+            let dot = if prefix.is_empty() { "" } else { "." };
+            let path = format!("{prefix}{dot}{}", &**key);
+            out.push(path.clone());
+            if depth > 1 && value.get().starts_with('{') {
+                gather(value.get(), &path, depth - 1, out);
+            }
+        }
     }
     let mut out = Vec::new();
-    read_fields(text, Fields { prefix: "", depth, out: &mut out });
+    gather(text, "", depth, &mut out);
     out
+}
+
+wire! {
+    /// An object, of which no field is known.
+    pub struct Object<'a> {}
 }
 
 /// Whether there is something at the end of a way into `text`, through fields by their names and elements by their numbers.
 #[must_use]
 pub fn has<'s>(text: &str, way: impl Iterator<Item = &'s str>) -> bool {
-    wire! {
-        /// An object of any fields.
-        struct Object<'a> {}
-    }
     let mut at = text;
     for step in way {
         let next = if at.starts_with('[') {
@@ -491,7 +447,7 @@ pub fn has<'s>(text: &str, way: impl Iterator<Item = &'s str>) -> bool {
 /// and a prompt that has to be passed over just to see what it is costs as much as reading it.
 #[must_use]
 pub fn kind<'a>(body: &Body, raw: &'a RawValue) -> Option<Str<'a>> {
-    reader(body, raw.get()).field("type").map(Str::of_literal)
+    reader(body, raw.get()).field("type").map(Str::plain)
 }
 
 /// Whether `text` is one JSON value; reads nothing of it.
@@ -499,7 +455,8 @@ pub fn kind<'a>(body: &Body, raw: &'a RawValue) -> Option<Str<'a>> {
 /// # Errors
 /// It is no JSON.
 pub fn check(text: &str) -> Result<()> {
-    read::<IgnoredAny>(text).map(|_| ())
+    let mut reader = Reader::new(text);
+    reader.skip().and_then(|_| reader.end()).map_err(|fault| explain(text, &fault))
 }
 
 #[cold]
@@ -545,5 +502,60 @@ mod tests {
         let error = read::<Outer<'_>>(r#"{"content":[{},{"data":5}]}"#).unwrap_err();
         assert_eq!(error.place.as_deref(), Some("content[1].data"));
         assert_eq!(error.message, "invalid type: integer `5`, expected a string");
+    }
+
+    wire! {
+        struct Typed<'a> {
+            "text" text: Str<'a>,
+            "count" count: u64,
+            "yes" yes: bool,
+            "list" list: Vec<Typed<'a>>,
+            "inner" inner: Box<Typed<'a>>,
+        }
+    }
+
+    #[derive(serde::Deserialize)]
+    #[expect(dead_code, reason = "it is read, not looked at")]
+    struct Theirs {
+        text: Option<String>,
+        count: Option<u64>,
+        yes: Option<bool>,
+        list: Option<Vec<Theirs>>,
+        inner: Option<Box<Theirs>>,
+    }
+
+    #[test]
+    fn faults_are_found_and_told_as_libraries_do() {
+        let values = [
+            "5",
+            "-1",
+            "0.5",
+            "\"a\"",
+            "\"\\n\"",
+            "true",
+            "[]",
+            "{}",
+            "[[]]",
+            "[{}, 5]",
+            "{\"text\": 5}",
+            "[{\"list\": [{}, {\"yes\": 1}]}]",
+        ];
+        for field in ["text", "count", "yes", "list", "inner"] {
+            // A list for a struct is its fields in order to serde_json, and a fault to us.
+            for value in values.into_iter().filter(|value| field != "inner" || !value.starts_with('[')) {
+                let text = format!(r#"{{"list": [{{}}, {{"inner": {{"{field}": {value}}}}}]}}"#);
+                let theirs =
+                    serde_path_to_error::deserialize::<_, Theirs>(&mut serde_json::Deserializer::from_str(&text));
+                let ours = read::<Typed<'_>>(&text).err();
+                let place = ours.as_ref().map(|error| error.place.clone().unwrap_or_default());
+                assert_eq!(place, theirs.as_ref().err().map(|error| error.path().to_string()), "{text}");
+                let words = theirs.err().map(|error| error.into_inner().to_string());
+                let words = words.as_deref().and_then(|words| words.split(" at line").next());
+                // A list that is too short for a struct again.
+                if let (Some(ours), Some(words)) = (ours, words.filter(|words| !words.starts_with("invalid length"))) {
+                    assert_eq!(ours.message, words.replace("struct Theirs", "an object"), "{text}");
+                }
+            }
+        }
     }
 }

@@ -174,9 +174,5 @@ pub fn write_json_line<T: Serialize + ?Sized>(data: &T, out: &mut Vec<u8>) {
 
 /// Writes JSON. What serde cannot say (there is no such thing among our wire structs) is written as `null`.
 pub fn write_json<T: Serialize + ?Sized>(data: &T, out: &mut Vec<u8>) {
-    let start = out.len();
-    if serde_json::to_writer(&mut *out, data).is_err() {
-        out.truncate(start);
-        out.extend_from_slice(b"null");
-    }
+    crate::ir::write_json(data, out);
 }

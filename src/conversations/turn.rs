@@ -44,7 +44,7 @@ impl Wish {
     #[must_use]
     pub fn of(body: &ir::Body) -> Self {
         let Ok(document) = json::document::<Document<'_>>(body) else { return Self::default() };
-        let id = |raw: &RawValue| serde_json::from_str::<Str<'_>>(raw.get()).ok().map(|id| ir::Text::from(&*id));
+        let id = |raw: &RawValue| json::read::<Str<'_>>(raw.get()).ok().map(|id| ir::Text::from(&*id));
         let previous = document.previous.and_then(id);
         let store = document.store.and_then(|raw| raw.get().parse().ok());
         let references = match document.input {

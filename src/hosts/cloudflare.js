@@ -52,19 +52,29 @@ function failure(request) {
 /** Headers as lines: a name, its value, the next name. One string crosses over for a tenth of what they cost one by one. */
 function lines(headers) {
   let out = "";
-  for (const [name, value] of headers) out += `${name}\n${value}\n`;
+  headers.forEach((value, name) => (out += `${name}\n${value}\n`));
   return out;
 }
 
-/** The headers that lines tell. */
-function headersOf(lines) {
-  const all = lines.split("\n");
-  const out = [];
-  for (let at = 0; at + 1 < all.length; at += 2) out.push([all[at], all[at + 1]]);
-  return out;
+/**
+ * The beginning of a message as the WebAssembly writes it: so many lines of their own, then its headers. The runtime takes headers
+ * as an object in half the time that a list of pairs costs.
+ */
+function headOf(text, count) {
+  const all = text.split("\n");
+  const headers = Object.create(null);
+  for (let at = count; at + 1 < all.length; at += 2) {
+    const name = all[at];
+    headers[name] = name in headers ? `${headers[name]}, ${all[at + 1]}` : all[at + 1];
+  }
+  return { own: all, headers };
 }
 
-const head = (exchange) => ({ status: exchange.status(), headers: headersOf(exchange.headers()) });
+/** Status and headers of the answer. */
+function head(exchange) {
+  const { own, headers } = headOf(exchange.answer(), 1);
+  return { status: Number(own[0]), headers };
+}
 
 /** The answer that an exchange has come to. */
 function whole(exchange) {
@@ -171,9 +181,9 @@ async function fetchFiles(exchange, request) {
 
 /** Sends the request of an exchange, and answers with what comes of it. */
 async function send(exchange, request, env, context) {
-  const url = exchange.url();
+  const { own: [method, url], headers } = headOf(exchange.request(), 2);
   // Redirects are not followed: a key must not go where the configuration does not say.
-  const init = { method: exchange.method(), headers: headersOf(exchange.headers()), body: exchange.body(), redirect: "manual", signal: request.signal };
+  const init = { method, headers, body: exchange.body(), redirect: "manual", signal: request.signal };
   exchange.sent(Date.now());
   const alarm = new Alarm(exchange);
   let response;

@@ -4,6 +4,7 @@
 //! itself. So cloudflare.js moves the bytes with the runtime's own means, and an [`Exchange`] says what to do next. It is
 //! called with plain strings and bytes, and none of its calls waits. `docs/adr/0005` has the figures.
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
@@ -389,47 +390,28 @@ impl Exchange {
         self.record.take().map(|record| record.value)
     }
 
-    /// Where the request goes.
+    /// The request that is sent, as lines: its method, its URL, then its headers.
     #[must_use]
-    pub fn url(&self) -> String {
+    pub fn request(&self) -> String {
         match &self.state {
-            State::Send(request, ..) => request.url.clone(),
+            State::Send(request, ..) => lines([request.method.as_str(), &request.url], &request.headers),
             _ => String::new(),
         }
     }
 
-    /// How it goes there.
+    /// The answer, as lines: its status, then its headers.
     #[must_use]
-    pub fn method(&self) -> String {
-        match &self.state {
-            State::Send(request, ..) => request.method.clone(),
-            _ => String::new(),
-        }
-    }
-
-    /// The status of the answer.
-    #[must_use]
-    pub fn status(&self) -> u16 {
-        let status = match &self.state {
-            State::PassThrough(response) | State::Answer(response) => response.status,
-            State::Translate(_) => 200,
-            _ => 500,
-        };
-        status.clamp(200, 599)
-    }
-
-    /// The headers of the request that is sent or of the answer, as lines.
-    #[must_use]
-    pub fn headers(&self) -> String {
-        match &self.state {
-            State::Send(request, ..) => lines(&request.headers),
-            State::PassThrough(response) | State::Answer(response) => lines(&response.headers),
+    pub fn answer(&self) -> String {
+        let head = match &self.state {
+            State::PassThrough(response) | State::Answer(response) => Some(Cow::Borrowed(response)),
             State::Translate(translator) => match translator.opening() {
-                Some(Opening::Begun(head) | Opening::Refused(head)) => lines(&head.headers),
-                None => String::new(),
+                Some(Opening::Begun(head) | Opening::Refused(head)) => Some(Cow::Owned(head)),
+                None => None,
             },
-            _ => String::new(),
-        }
+            _ => None,
+        };
+        let Some(head) = head else { return "500\n".to_owned() };
+        lines([head.status.clamp(200, 599).to_string().as_str()], &head.headers)
     }
 
     /// The body of the request that is sent, or of the answer.
@@ -644,13 +626,13 @@ fn fields(lines: &str) -> http::Headers {
     std::iter::from_fn(|| Some((lines.next()?, lines.next()?))).collect()
 }
 
-fn lines(headers: &http::Headers) -> String {
-    let mut out = String::new();
-    for (name, value) in headers.iter() {
-        for text in [name, value] {
-            out.push_str(text);
-            out.push('\n');
-        }
+/// What is said first, and headers, as [`fields`] reads them.
+fn lines<'a>(first: impl IntoIterator<Item = &'a str>, headers: &'a http::Headers) -> String {
+    let fields = headers.iter().flat_map(|(name, value)| [name, value]);
+    let mut out = String::with_capacity(512);
+    for line in first.into_iter().chain(fields) {
+        out.push_str(line);
+        out.push('\n');
     }
     out
 }

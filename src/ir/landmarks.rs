@@ -4,6 +4,8 @@
 //! type once to its end and once for what is in it, at each level. Who knows where a string of four kilobytes ends need not
 //! look at its bytes again.
 
+use std::cmp::Ordering;
+
 /// Shorter strings are read again faster than they are found here.
 pub(crate) const LONG_STRING: usize = 64;
 
@@ -20,9 +22,9 @@ pub(crate) struct Landmark {
     pub(crate) start: u32,
     /// Where it ends: behind its quote or bracket.
     pub(crate) end: u32,
-    /// How many escapes a string has.
-    pub(crate) escapes: u32,
-    /// Whether one of them is by number.
+    /// How many escapes a string has; how many landmarks there are inside of a list or an object.
+    pub(crate) count: u32,
+    /// Whether a string has an escape by number.
     pub(crate) has_unicode: bool,
 }
 
@@ -38,7 +40,23 @@ impl Landmarks {
 
     /// The long value that begins at `start`, if one does.
     pub(crate) fn at(&self, start: usize) -> Option<&Landmark> {
-        let index = self.0.partition_point(|landmark| (landmark.start as usize) < start);
-        self.0.get(index).filter(|landmark| landmark.start as usize == start)
+        self.0.get(self.index(start)).filter(|landmark| landmark.start as usize == start)
+    }
+
+    /// How many long values begin before `start`.
+    pub(crate) fn index(&self, start: usize) -> usize {
+        self.0.partition_point(|landmark| (landmark.start as usize) < start)
+    }
+
+    /// The same as [`Self::at`], for who goes through the document: `near` is an index at or before the value's, and is moved on to it.
+    pub(crate) fn next(&self, start: usize, near: &mut usize) -> Option<&Landmark> {
+        loop {
+            let landmark = self.0.get(*near)?;
+            match (landmark.start as usize).cmp(&start) {
+                Ordering::Less => *near += 1,
+                Ordering::Equal => return Some(landmark),
+                Ordering::Greater => return None,
+            }
+        }
     }
 }

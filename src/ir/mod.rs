@@ -64,12 +64,13 @@ pub use meta::{
     AROUND, CacheMark, CacheTtl, Extension, Extensions, Issuer, Item, Meta, Place, Sealed, Written, field_path,
 };
 pub use request::{
-    Caller, Delivery, DialectHeader, Effort, Format, Instruction, Output, OutputSchema, ReasoningConfig, ReasoningMode,
-    Request, Sampling, Session, Tier, Visibility,
+    Caller, Calls, Delivery, DialectHeader, Effort, Format, Instruction, Output, OutputSchema, ReasoningConfig,
+    ReasoningMode, Request, Sampling, Session, Tier, Visibility,
 };
 pub use response::{Finish, Reason, Response, Usage};
 pub use setting::{Places, Setting};
 pub use stream::{Annotation, Event, Open, Start, check, collect};
+pub(crate) use text::write_json;
 pub use text::{Body, Json, MAX_DEPTH, Text, is_too_deep};
 pub use tool::{
     Ability, Custom, Function, Grammar, Hosted, Location, McpServer, Schema, SchemaLanguage, Tool, ToolChoice,

@@ -1,8 +1,11 @@
 //! A request.
 
-use serde::Serialize;
+use std::collections::HashMap;
 
-use super::{Extensions, Json, Message, Meta, Part, Role, Schema, Text, Tool, ToolChoice};
+use serde::Serialize;
+use smallvec::SmallVec;
+
+use super::{Extensions, Json, Message, Meta, Part, Role, Schema, Text, Tool, ToolCall, ToolChoice};
 use crate::diagnostics::codes;
 
 /// What a client asks for. A backend's `raise` begins by destructuring it without `..`, so a new field breaks every
@@ -354,18 +357,31 @@ impl Request {
             }
         }
     }
+}
 
-    /// The call `id` of the history, and of several the last of the tool `name`, where that is known: some upstreams give
-    /// calls of different turns the same id.
+/// The calls of a history by their ids: each result asks for its own.
+#[derive(Debug)]
+pub struct Calls<'a>(HashMap<&'a str, SmallVec<[&'a ToolCall; 1]>>);
+
+impl<'a> Calls<'a> {
+    /// All calls of `messages`.
     #[must_use]
-    pub fn call(&self, id: &str, name: Option<&Text>) -> Option<&super::ToolCall> {
-        let parts = || self.messages.iter().rev().flat_map(|message| &message.parts);
-        let calls = || {
-            parts().filter_map(|part| match part {
-                Part::ToolCall(call) if call.id == id => Some(call),
-                _ => None,
-            })
-        };
-        calls().find(|call| name == Some(&call.name)).or_else(|| calls().next())
+    pub fn of(messages: &'a [Message]) -> Self {
+        let mut out: HashMap<&str, SmallVec<[&ToolCall; 1]>> = HashMap::new();
+        for part in messages.iter().rev().flat_map(|message| &message.parts) {
+            if let Part::ToolCall(call) = part {
+                out.entry(&call.id).or_default().push(call);
+            }
+        }
+        Self(out)
+    }
+
+    /// The call `id`, and of several the last of the tool `name`, where that is known: some upstreams give calls of different
+    /// turns the same id.
+    #[must_use]
+    pub fn find(&self, id: &str, name: Option<&Text>) -> Option<&'a ToolCall> {
+        let calls = self.0.get(id)?;
+        let named = calls.iter().find(|call| name == Some(&call.name));
+        named.or_else(|| calls.first()).copied()
     }
 }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
@@ -118,7 +119,7 @@ impl Slice {
         let noted = self.body.landmarks().and_then(|landmarks| landmarks.at(self.start as usize));
         noted.map_or_else(
             || self.as_str().bytes().filter(|byte| *byte == b'\\').count(),
-            |landmark| landmark.escapes as usize,
+            |landmark| landmark.count as usize,
         )
     }
 
@@ -329,6 +330,38 @@ fn serialize_raw<S: Serializer>(json: &str, serializer: S) -> Result<S::Ok, S::E
     raw.end()
 }
 
+/// Writes JSON behind what is in `out`. What JSON cannot say (there is no such thing among our wire structs) is written as `null`.
+pub(crate) fn write_json<T: Serialize + ?Sized>(data: &T, out: &mut Vec<u8>) {
+    let start = out.len();
+    if serde_json::to_writer(Pieces(out), data).is_err() {
+        out.truncate(start);
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// Takes what the library writes: mostly a quote, a comma or a colon at a time, which is not worth a call to copy it.
+struct Pieces<'o>(&'o mut Vec<u8>);
+
+impl io::Write for Pieces<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match bytes {
+            [byte] => self.0.push(*byte),
+            bytes => self.0.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Documents that are nested deeper are refused: no vendor's are, and it is as deep as values are read, so that what
 /// was taken at the door can be turned into a tree anywhere behind it.
 pub const MAX_DEPTH: usize = 127;
@@ -396,7 +429,9 @@ impl Json {
     /// What `value` serializes to; `null` for what JSON cannot say (a map with keys that are no strings).
     #[must_use]
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Self {
-        serde_json::to_string(value).map_or(Self::NULL, |text| Self(text.into()))
+        let mut out = Vec::new();
+        write_json(value, &mut out);
+        String::from_utf8(out).map_or(Self::NULL, |text| Self(text.into()))
     }
 
     /// The raw text.

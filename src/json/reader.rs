@@ -1,35 +1,31 @@
-//! The reader: serde's view of a document that is read once, where it lies.
+//! The reader: one document, read once, where it lies.
 //!
 //! It is what a library's deserializer is, with three differences that requests of half a megabyte pay for. A string with
-//! escapes is given out as its literal ([`LITERAL`]), so that a prompt nobody looks at is neither unescaped nor escaped
-//! again. The path of an error is put together while the error goes up, so that nothing has to keep it before there is one.
-//! And the wire structs are compiled for this one reader, where a deserializer that is wrapped in another makes two of each.
+//! escapes is given out as its literal, so that a prompt nobody looks at is neither unescaped nor escaped again. The path of an
+//! error is put together while the error goes up, so that nothing has to keep it before there is one. And it reads into the wire
+//! structs itself ([`super::Wire`]): behind a library's traits each field passes through half a dozen calls that are compiled for
+//! every struct anew, which cost more than the field, and make up much of a Worker.
 //!
 //! What it does not do itself is done by `serde_json`: unescaping, and the words for what is no JSON.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{self, DeserializeSeed, Deserializer, Expected, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, Expected, MapAccess, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
+use serde_json::value::RawValue;
 
+use super::Str;
+use super::scan::{self, Passed};
 use crate::ir::{DEEPEST, LONG_GROUP, LONG_STRING, Landmark, Landmarks, MAX_DEPTH};
-
-/// The newtype by which a value asks for a string as it is written: without quotes where it has no escapes, else with them.
-pub(super) const LITERAL: &str = "$any-api::literal";
-
-/// The newtype of a value that is such a string, or a list or an object: these come by `visit_some`.
-pub(super) const LITERAL_OR: &str = "$any-api::literal-or";
-
-/// The newtype of a value that is a list, or anything else, which comes by `visit_some`.
-pub(super) const MANY: &str = "$any-api::many";
 
 /// The newtype by which serde_json's `RawValue` asks for raw text.
 const RAW: &str = "$serde_json::private::RawValue";
 
 /// What is wrong with a document. Boxed, since every result on the way down has room for it.
 #[derive(Debug)]
-pub(super) struct Fault(Box<Inner>);
+pub struct Fault(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -60,7 +56,7 @@ impl Fault {
         Self(Box::new(Inner { what, steps: Vec::new() }))
     }
 
-    fn syntax() -> Self {
+    pub(super) fn syntax() -> Self {
         Self::new(What::Syntax)
     }
 
@@ -68,6 +64,30 @@ impl Fault {
     fn under(mut self, step: Step) -> Self {
         self.0.steps.push(step);
         self
+    }
+
+    /// The same, found in the field `key`.
+    #[cold]
+    pub(super) fn under_key(self, key: &str) -> Self {
+        self.under(Step::Key(key.to_owned()))
+    }
+
+    /// The same, found in the element `index`.
+    #[cold]
+    pub(super) fn under_index(self, index: usize) -> Self {
+        self.under(Step::Index(index))
+    }
+
+    /// A value of the right type is not what is expected there.
+    #[cold]
+    pub(crate) fn wrong_value(found: Unexpected<'_>, expected: &str) -> Self {
+        de::Error::invalid_value(found, &expected)
+    }
+
+    /// A value is of the wrong type.
+    #[cold]
+    pub(crate) fn wrong_type(found: Unexpected<'_>, expected: &str) -> Self {
+        de::Error::invalid_type(found, &expected)
     }
 
     /// What is wrong.
@@ -124,10 +144,28 @@ impl de::Error for Fault {
 }
 
 /// A number, as serde tells them apart.
-enum Number {
+pub(crate) enum Number {
     Unsigned(u64),
     Signed(i64),
     Float(f64),
+}
+
+impl Number {
+    /// The number as a fraction.
+    #[expect(clippy::cast_precision_loss, reason = "a whole number where a fraction may stand is meant as one")]
+    pub(crate) fn fraction(self) -> f64 {
+        match self {
+            Self::Unsigned(number) => number as f64,
+            Self::Signed(number) => number as f64,
+            Self::Float(number) => number,
+        }
+    }
+}
+
+/// A string or a number.
+pub(crate) enum Scalar<'de> {
+    Text(Cow<'de, str>),
+    Number(Number),
 }
 
 /// A string as it is written.
@@ -167,6 +205,20 @@ impl<'de> Literal<'de> {
         // A lone surrogate is the one fault that is left.
         serde_json::from_str(self.whole()).map_err(|_| Fault::syntax())
     }
+
+    /// Its text.
+    fn text(&self) -> Result<Cow<'de, str>, Fault> {
+        Ok(if self.has_escapes() { Cow::Owned(self.unescaped()?) } else { Cow::Borrowed(self.inner()) })
+    }
+
+    /// The same, unescaped when somebody looks at it, unless it is not known whether it can be.
+    fn string(&self) -> Result<Str<'de>, Fault> {
+        Ok(match self.escapes {
+            Escapes::None => Str::plain(self.inner()),
+            Escapes::Plain => Str::literal(self.whole()),
+            Escapes::Unicode => Str::from(self.unescaped()?),
+        })
+    }
 }
 
 /// What is known of a document's long values.
@@ -174,46 +226,72 @@ enum Known<'k> {
     Nothing,
     /// They are being noted.
     Noting(Vec<Landmark>),
-    /// They were noted. What is read begins so many bytes into the document.
-    All(&'k Landmarks, usize),
+    /// They were noted. What is read begins so many bytes into the document, and no landmark before this index lies ahead.
+    All {
+        landmarks: &'k Landmarks,
+        start: usize,
+        near: usize,
+    },
 }
 
 /// Reads a document from its beginning.
-pub(super) struct Reader<'de, 'k> {
+pub struct Reader<'de, 'k> {
     text: &'de str,
     at: usize,
     depth: usize,
+    /// A list or an object was opened, and nothing of it was read yet.
+    is_fresh: bool,
     known: Known<'k>,
+}
+
+impl fmt::Debug for Reader<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reader(at {} of {} bytes)", self.at, self.text.len())
+    }
 }
 
 impl<'de, 'k> Reader<'de, 'k> {
     pub(super) fn new(text: &'de str) -> Self {
-        Self { text, at: 0, depth: 0, known: Known::Nothing }
+        Self { text, at: 0, depth: 0, is_fresh: false, known: Known::Nothing }
     }
 
     /// Reads a part of a document of which the landmarks are known; it begins at `start`.
     pub(super) fn of_part(text: &'de str, landmarks: &'k Landmarks, start: usize) -> Self {
-        Self { text, at: 0, depth: 0, known: Known::All(landmarks, start) }
+        Self {
+            text,
+            at: 0,
+            depth: 0,
+            is_fresh: false,
+            known: Known::All { landmarks, start, near: landmarks.index(start) },
+        }
     }
 
     /// The landmarks of a document, all of which has to be JSON.
     pub(super) fn survey(text: &'de str) -> Result<Landmarks, Fault> {
         // Notes have no room for places in larger documents.
         let known = if u32::try_from(text.len()).is_ok() { Known::Noting(Vec::new()) } else { Known::Nothing };
-        let mut reader = Self { text, at: 0, depth: 0, known };
+        let mut reader = Self { text, at: 0, depth: 0, is_fresh: false, known };
         reader.skip()?;
         reader.end()?;
         match reader.known {
             Known::Noting(notes) => Ok(Landmarks::new(notes)),
-            Known::Nothing | Known::All(..) => Ok(Landmarks::default()),
+            Known::Nothing | Known::All { .. } => Ok(Landmarks::default()),
         }
     }
 
-    /// The landmark that begins where the reader is.
-    fn landmark(&self, at: usize) -> Option<&'k Landmark> {
-        match &self.known {
-            Known::All(landmarks, start) => landmarks.at(start + at),
+    /// The landmark that begins at `at`.
+    fn landmark(&mut self, at: usize) -> Option<&'k Landmark> {
+        match &mut self.known {
+            Known::All { landmarks, start, near } => landmarks.next(*start + at, near),
             Known::Nothing | Known::Noting(_) => None,
+        }
+    }
+
+    /// Goes over a landmark, and what is inside of it.
+    fn pass(&mut self, landmark: Landmark, inside: usize) {
+        self.at += (landmark.end - landmark.start) as usize;
+        if let Known::All { near, .. } = &mut self.known {
+            *near += 1 + inside;
         }
     }
 
@@ -293,69 +371,45 @@ impl<'de, 'k> Reader<'de, 'k> {
 
     /// Passes over a string; the quote comes next.
     fn pass_string(&mut self) -> Result<Escapes, Fault> {
-        /// In whole words of [`next_special`], and less than a long string.
-        const NEAR: usize = 1 + 7 * 8;
-        const { assert!(NEAR < LONG_STRING) };
-        let bytes = self.text.as_bytes();
-        let near = bytes.get(..self.at + NEAR).unwrap_or(bytes);
-        let at = next_special(near, self.at + 1);
         // Most strings are short and have no escapes.
-        if near.get(at) == Some(&b'"') {
-            self.at = at + 1;
+        if let Some(quote) = scan::short(self.text.as_bytes(), self.at + 1) {
+            self.at = quote + 1;
             return Ok(Escapes::None);
         }
-        self.pass_rest(at)
+        self.pass_long()
     }
 
-    /// The same for the rest of a string, from `at` on.
+    /// The same for a string that is not as most are.
     #[inline(never)]
-    fn pass_rest(&mut self, mut at: usize) -> Result<Escapes, Fault> {
+    fn pass_long(&mut self) -> Result<Escapes, Fault> {
         let start = self.at;
-        if let Some(known) = self.landmark(start) {
-            self.at = start + (known.end - known.start) as usize;
-            return Ok(match known {
-                Landmark { has_unicode: true, .. } => Escapes::Unicode,
-                Landmark { escapes: 0, .. } => Escapes::None,
-                Landmark { .. } => Escapes::Plain,
-            });
-        }
-        let bytes = self.text.as_bytes();
-        let (mut escapes, mut has_unicode) = (0, false);
-        loop {
-            at = next_special(bytes, at);
-            match bytes.get(at) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escapes += 1;
-                    match bytes.get(at + 1) {
-                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => at += 2,
-                        Some(b'u') => {
-                            has_unicode = true;
-                            let digits = bytes.get(at + 2..at + 6).unwrap_or_default();
-                            if digits.len() < 4 || !digits.iter().all(u8::is_ascii_hexdigit) {
-                                return Err(Fault::syntax());
-                            }
-                            at += 6;
-                        }
-                        _ => return Err(Fault::syntax()),
-                    }
-                }
-                // A control character, or the end.
-                _ => return Err(Fault::syntax()),
+        let (escapes, has_unicode) = match self.landmark(start) {
+            Some(known) => {
+                self.pass(*known, 0);
+                (known.count, known.has_unicode)
             }
-        }
-        self.at = at + 1;
-        if let Known::Noting(notes) = &mut self.known
-            && self.at - start >= LONG_STRING
-            && let (Ok(start), Ok(end)) = (u32::try_from(start), u32::try_from(self.at))
-        {
-            notes.push(Landmark { start, end, escapes, has_unicode });
-        }
+            None => {
+                let passed = scan::string(self.text.as_bytes(), start + 1).ok_or_else(Fault::syntax)?;
+                self.at = passed.end;
+                self.note_string(start, &passed);
+                (passed.escapes, passed.has_unicode)
+            }
+        };
         Ok(match (has_unicode, escapes) {
             (true, _) => Escapes::Unicode,
             (false, 0) => Escapes::None,
             (false, _) => Escapes::Plain,
         })
+    }
+
+    /// Notes a string that is long.
+    fn note_string(&mut self, start: usize, passed: &Passed) {
+        let Known::Noting(notes) = &mut self.known else { return };
+        if passed.end - start >= LONG_STRING
+            && let (Ok(start), Ok(end)) = (u32::try_from(start), u32::try_from(passed.end))
+        {
+            notes.push(Landmark { start, end, count: passed.escapes, has_unicode: passed.has_unicode });
+        }
     }
 
     /// The text of a number; its first byte comes next.
@@ -395,7 +449,7 @@ impl<'de, 'k> Reader<'de, 'k> {
         if self.at == start { Err(Fault::syntax()) } else { Ok(()) }
     }
 
-    fn number(&mut self) -> Result<Number, Fault> {
+    fn any_number(&mut self) -> Result<Number, Fault> {
         let text = self.number_text()?;
         if let Ok(number) = text.parse() {
             return Ok(Number::Unsigned(number));
@@ -411,15 +465,27 @@ impl<'de, 'k> Reader<'de, 'k> {
     }
 
     /// Passes over a value, which has to be JSON; gives its text.
-    fn skip(&mut self) -> Result<&'de str, Fault> {
+    pub(super) fn skip(&mut self) -> Result<&'de str, Fault> {
         let next = self.peek();
         let start = self.at;
-        if let (Some(b'{' | b'['), Some(known)) = (next, self.landmark(start)) {
-            self.at += (known.end - known.start) as usize;
-            return self.slice(start, self.at);
+        match next {
+            Some(b'{' | b'[') => match self.landmark(start) {
+                Some(known) => self.pass(*known, known.count as usize),
+                None => self.skip_group()?,
+            },
+            Some(b'"') => {
+                self.pass_string()?;
+            }
+            _ => self.scalar()?,
         }
-        // What is open: lists and objects by their closing bracket, and the landmarks of the outermost.
-        let mut open: smallvec::SmallVec<[u8; 64]> = smallvec::SmallVec::new();
+        self.slice(start, self.at)
+    }
+
+    /// The same for a list or an object, whose bracket comes next.
+    fn skip_group(&mut self) -> Result<(), Fault> {
+        // What is open, a bit each, the innermost lowest: whether it is an object. And the landmarks of the outermost.
+        const { assert!(MAX_DEPTH < u128::BITS as usize) };
+        let (mut objects, mut open) = (0_u128, 0_usize);
         let mut noted = [0; DEEPEST];
         loop {
             match self.peek() {
@@ -429,15 +495,16 @@ impl<'de, 'k> Reader<'de, 'k> {
                 Some(bracket @ (b'{' | b'[')) => {
                     let start = self.at;
                     self.at += 1;
-                    if self.depth + open.len() >= MAX_DEPTH {
+                    if self.depth + open >= MAX_DEPTH {
                         return Err(Fault::new(What::TooDeep));
                     }
                     // In ASCII both close two behind where they open.
-                    let close = bracket + 2;
-                    if !self.take(close) {
-                        self.note_begin(start, noted.get_mut(open.len()));
-                        open.push(close);
-                        if bracket == b'{' {
+                    if !self.take(bracket + 2) {
+                        self.note_begin(start, noted.get_mut(open));
+                        let is_object = bracket == b'{';
+                        objects = objects << 1 | u128::from(is_object);
+                        open += 1;
+                        if is_object {
                             self.skip_key()?;
                         }
                         continue;
@@ -447,19 +514,23 @@ impl<'de, 'k> Reader<'de, 'k> {
             }
             // A value has ended, and perhaps what holds it.
             loop {
-                let Some(close) = open.last() else { return self.slice(start, self.at) };
+                if open == 0 {
+                    return Ok(());
+                }
+                let is_object = objects & 1 != 0;
                 match self.peek() {
                     Some(b',') => {
                         self.at += 1;
-                        if *close == b'}' {
+                        if is_object {
                             self.skip_key()?;
                         }
                         break;
                     }
-                    Some(byte) if byte == *close => {
+                    Some(byte) if byte == if is_object { b'}' } else { b']' } => {
                         self.at += 1;
-                        open.pop();
-                        self.note_end(noted.get(open.len()));
+                        open -= 1;
+                        objects >>= 1;
+                        self.note_end(noted.get(open));
                     }
                     _ => return Err(Fault::syntax()),
                 }
@@ -471,7 +542,7 @@ impl<'de, 'k> Reader<'de, 'k> {
     fn note_begin(&mut self, start: usize, index: Option<&mut usize>) {
         if let (Known::Noting(notes), Some(index), Ok(start)) = (&mut self.known, index, u32::try_from(start)) {
             *index = notes.len();
-            notes.push(Landmark { start, end: start, escapes: 0, has_unicode: false });
+            notes.push(Landmark { start, end: start, count: 0, has_unicode: false });
         }
     }
 
@@ -479,8 +550,12 @@ impl<'de, 'k> Reader<'de, 'k> {
     fn note_end(&mut self, index: Option<&usize>) {
         let (Known::Noting(notes), Some(index)) = (&mut self.known, index) else { return };
         let end = u32::try_from(self.at).unwrap_or_default();
+        let inside = u32::try_from(notes.len() - index - 1).unwrap_or_default();
         match notes.get_mut(*index) {
-            Some(landmark) if end.saturating_sub(landmark.start) as usize >= LONG_GROUP => landmark.end = end,
+            Some(landmark) if end.saturating_sub(landmark.start) as usize >= LONG_GROUP => {
+                landmark.end = end;
+                landmark.count = inside;
+            }
             // Nor is anything in it worth a note.
             _ => notes.truncate(*index),
         }
@@ -506,19 +581,138 @@ impl<'de, 'k> Reader<'de, 'k> {
     fn enter(&mut self) -> Result<(), Fault> {
         self.at += 1;
         self.depth += 1;
+        self.is_fresh = true;
         if self.depth > MAX_DEPTH { Err(Fault::new(What::TooDeep)) } else { Ok(()) }
     }
 
-    fn leave(&mut self, close: u8) -> Result<(), Fault> {
+    fn leave(&mut self) {
+        self.at += 1;
         self.depth -= 1;
-        if self.take(close) { Ok(()) } else { Err(Fault::syntax()) }
+        self.is_fresh = false;
+    }
+
+    /// Begins to read an object, or whatever is `expected` of one: its fields come by [`Self::key`].
+    pub(crate) fn begin_object(&mut self, expected: &str) -> Result<(), Fault> {
+        match self.peek() {
+            Some(b'{') => self.enter(),
+            _ => Err(self.unexpected(expected)),
+        }
+    }
+
+    /// The name of the next field, whose value comes then; `None` behind the last one, where the object has ended.
+    pub(crate) fn key(&mut self) -> Result<Option<Cow<'de, str>>, Fault> {
+        match self.peek() {
+            Some(b'}') => {
+                self.leave();
+                return Ok(None);
+            }
+            Some(b',') if !self.is_fresh => {
+                self.at += 1;
+                self.peek();
+            }
+            _ if self.is_fresh => {}
+            _ => return Err(Fault::syntax()),
+        }
+        self.is_fresh = false;
+        if self.byte() != Some(b'"') {
+            return Err(Fault::syntax());
+        }
+        let literal = self.literal()?;
+        if !self.take(b':') {
+            return Err(Fault::syntax());
+        }
+        literal.text().map(Some)
+    }
+
+    /// Begins to read a list: its elements come by [`Self::element`].
+    pub(super) fn begin_list(&mut self, expected: &str) -> Result<(), Fault> {
+        match self.peek() {
+            Some(b'[') => self.enter(),
+            _ => Err(self.unexpected(expected)),
+        }
+    }
+
+    /// Whether one more element comes; if not, the list has ended.
+    pub(super) fn element(&mut self) -> Result<bool, Fault> {
+        match self.peek() {
+            Some(b']') => {
+                self.leave();
+                return Ok(false);
+            }
+            Some(b',') if !self.is_fresh => self.at += 1,
+            _ if self.is_fresh => {}
+            _ => return Err(Fault::syntax()),
+        }
+        self.is_fresh = false;
+        Ok(true)
+    }
+
+    /// Takes `null` if it comes.
+    pub(super) fn null(&mut self) -> Result<bool, Fault> {
+        if self.peek() != Some(b'n') {
+            return Ok(false);
+        }
+        self.word("null")?;
+        Ok(true)
+    }
+
+    /// A string.
+    pub(super) fn string(&mut self) -> Result<Str<'de>, Fault> {
+        match self.peek() {
+            Some(b'"') => self.literal()?.string(),
+            _ => Err(self.unexpected("a string")),
+        }
+    }
+
+    /// A string if one comes, `None` for a list or an object.
+    pub(super) fn string_or(&mut self) -> Result<Option<Str<'de>>, Fault> {
+        match self.peek() {
+            Some(b'"') => self.literal()?.string().map(Some),
+            Some(b'{' | b'[') => Ok(None),
+            _ => Err(self.unexpected("a string, a list or an object")),
+        }
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self) -> Result<bool, Fault> {
+        match self.peek() {
+            Some(b't') => self.word("true").map(|()| true),
+            Some(b'f') => self.word("false").map(|()| false),
+            _ => Err(self.unexpected("a boolean")),
+        }
+    }
+
+    /// A number, which is called what is `expected`.
+    pub(super) fn number(&mut self, expected: &str) -> Result<Number, Fault> {
+        match self.peek() {
+            Some(b'{' | b'[' | b'"' | b't' | b'f' | b'n') => Err(self.unexpected(expected)),
+            _ => self.any_number(),
+        }
+    }
+
+    /// A string or a number, which is called what is `expected`.
+    pub(crate) fn text_or_number(&mut self, expected: &str) -> Result<Scalar<'de>, Fault> {
+        match self.peek() {
+            Some(b'"') => self.literal()?.text().map(Scalar::Text),
+            _ => self.number(expected).map(Scalar::Number),
+        }
+    }
+
+    /// Whether a list comes.
+    pub(super) fn is_list(&mut self) -> bool {
+        self.peek() == Some(b'[')
+    }
+
+    /// Any value, as raw text.
+    pub(super) fn raw(&mut self) -> Result<&'de RawValue, Fault> {
+        <&RawValue>::deserialize(Raw(Some(self.skip()?)))
     }
 
     /// The value that comes is of the wrong type.
     #[cold]
     #[inline(never)]
-    fn unexpected(&mut self, expected: &dyn Expected) -> Fault {
-        let wrong = |found: Unexpected<'_>| -> Fault { de::Error::invalid_type(found, expected) };
+    fn unexpected(&mut self, expected: &str) -> Fault {
+        let wrong = |found: Unexpected<'_>| Fault::wrong_type(found, expected);
         let found = match self.peek() {
             Some(b'{') => Ok(wrong(Unexpected::Map)),
             Some(b'[') => Ok(wrong(Unexpected::Seq)),
@@ -528,7 +722,7 @@ impl<'de, 'k> Reader<'de, 'k> {
             Some(b't') => self.word("true").map(|()| wrong(Unexpected::Bool(true))),
             Some(b'f') => self.word("false").map(|()| wrong(Unexpected::Bool(false))),
             Some(b'n') => self.word("null").map(|()| wrong(Unexpected::Unit)),
-            _ => self.number().map(|number| {
+            _ => self.any_number().map(|number| {
                 wrong(match number {
                     Number::Unsigned(number) => Unexpected::Unsigned(number),
                     Number::Signed(number) => Unexpected::Signed(number),
@@ -540,152 +734,14 @@ impl<'de, 'k> Reader<'de, 'k> {
     }
 }
 
-/// Where the next quote, backslash or control character stands, at `from` or behind it; the end if there is none. Eight bytes
-/// are looked at together: prompts are long strings.
-fn next_special(bytes: &[u8], from: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = ONES << 7;
-    let mut at = from;
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        // A byte that is zero borrows from its top bit. Bytes above the first found may be wrong, and do not count.
-        let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let special = (control | zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c))) & TOPS;
-        if special != 0 {
-            return at + (special.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    while let Some(byte) = bytes.get(at) {
-        if *byte < 0x20 || matches!(byte, b'"' | b'\\') {
-            break;
-        }
-        at += 1;
-    }
-    at
-}
+/// Raw text, in the one field that `RawValue` looks for.
+struct Raw<'de>(Option<&'de str>);
 
-impl<'de> Deserializer<'de> for &mut Reader<'de, '_> {
+impl<'de> Deserializer<'de> for Raw<'de> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.peek() {
-            Some(b'{') => self.deserialize_map(visitor),
-            Some(b'[') => self.deserialize_seq(visitor),
-            Some(b'"') => self.deserialize_str(visitor),
-            Some(b't' | b'f') => self.deserialize_bool(visitor),
-            Some(b'n') => {
-                self.word("null")?;
-                visitor.visit_unit()
-            }
-            _ => match self.number()? {
-                Number::Unsigned(number) => visitor.visit_u64(number),
-                Number::Signed(number) => visitor.visit_i64(number),
-                Number::Float(number) => visitor.visit_f64(number),
-            },
-        }
-    }
-
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.peek() {
-            Some(b't') => {
-                self.word("true")?;
-                visitor.visit_bool(true)
-            }
-            Some(b'f') => {
-                self.word("false")?;
-                visitor.visit_bool(false)
-            }
-            _ => Err(self.unexpected(&visitor)),
-        }
-    }
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if self.peek() != Some(b'"') {
-            return Err(self.unexpected(&visitor));
-        }
-        let literal = self.literal()?;
-        if literal.has_escapes() {
-            return visitor.visit_string(literal.unescaped()?);
-        }
-        visitor.visit_borrowed_str(literal.inner())
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.deserialize_str(visitor)
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if self.peek() != Some(b'[') {
-            return Err(self.unexpected(&visitor));
-        }
-        self.enter()?;
-        let out = visitor.visit_seq(Elements { reader: &mut *self, index: 0 })?;
-        self.leave(b']')?;
-        Ok(out)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if self.peek() != Some(b'{') {
-            return Err(self.unexpected(&visitor));
-        }
-        self.enter()?;
-        let out = visitor.visit_map(Fields { reader: &mut *self, key: "", begun: false })?;
-        self.leave(b'}')?;
-        Ok(out)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        self.deserialize_map(visitor)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if self.peek() == Some(b'n') {
-            self.word("null")?;
-            return visitor.visit_none();
-        }
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fault> {
-        let next = self.peek();
-        match (name, next) {
-            (RAW, _) => visitor.visit_map(Raw(Some(self.skip()?))),
-            (LITERAL | LITERAL_OR, Some(b'"')) => visitor.visit_newtype_struct(self.literal()?),
-            (LITERAL_OR, Some(b'{' | b'[')) => visitor.visit_some(self),
-            (LITERAL | LITERAL_OR, _) => Err(self.unexpected(&visitor)),
-            (MANY, Some(b'[')) => self.deserialize_seq(visitor),
-            (MANY, _) => visitor.visit_some(self),
-            _ => visitor.visit_newtype_struct(self),
-        }
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.skip()?;
-        visitor.visit_unit()
-    }
-
-    forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct enum
-        identifier
-    }
-}
-
-impl<'de> Deserializer<'de> for Literal<'de> {
-    type Error = Fault;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.escapes {
-            Escapes::None => visitor.visit_borrowed_str(self.inner()),
-            Escapes::Plain => visitor.visit_borrowed_str(self.whole()),
-            Escapes::Unicode => visitor.visit_string(self.unescaped()?),
-        }
+        visitor.visit_map(self)
     }
 
     forward_to_deserialize_any! {
@@ -693,73 +749,6 @@ impl<'de> Deserializer<'de> for Literal<'de> {
         newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
-
-/// The elements of a list.
-struct Elements<'r, 'de, 'k> {
-    reader: &'r mut Reader<'de, 'k>,
-    index: usize,
-}
-
-impl<'de> SeqAccess<'de> for Elements<'_, 'de, '_> {
-    type Error = Fault;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        match self.reader.peek() {
-            Some(b']') => return Ok(None),
-            _ if self.index == 0 => {}
-            Some(b',') => self.reader.at += 1,
-            _ => return Err(Fault::syntax()),
-        }
-        let element = seed.deserialize(&mut *self.reader).map_err(|fault| fault.under(Step::Index(self.index)))?;
-        self.index += 1;
-        Ok(Some(element))
-    }
-}
-
-/// The fields of an object.
-struct Fields<'r, 'de, 'k> {
-    reader: &'r mut Reader<'de, 'k>,
-    /// The one whose value comes, as it is written.
-    key: &'de str,
-    begun: bool,
-}
-
-impl<'de> MapAccess<'de> for Fields<'_, 'de, '_> {
-    type Error = Fault;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        let reader = &mut *self.reader;
-        match (reader.peek(), self.begun) {
-            (Some(b'}'), _) => return Ok(None),
-            (Some(b','), true) => {
-                reader.at += 1;
-                reader.peek();
-            }
-            (_, false) => {}
-            _ => return Err(Fault::syntax()),
-        }
-        self.begun = true;
-        if reader.byte() != Some(b'"') {
-            return Err(Fault::syntax());
-        }
-        let literal = reader.literal()?;
-        if !reader.take(b':') {
-            return Err(Fault::syntax());
-        }
-        self.key = literal.inner();
-        if literal.has_escapes() {
-            return seed.deserialize(de::value::StringDeserializer::new(literal.unescaped()?)).map(Some);
-        }
-        seed.deserialize(BorrowedStrDeserializer::new(self.key)).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        seed.deserialize(&mut *self.reader).map_err(|fault| fault.under(Step::Key(self.key.to_owned())))
-    }
-}
-
-/// Raw text, in the one field that `RawValue` looks for.
-struct Raw<'de>(Option<&'de str>);
 
 impl<'de> MapAccess<'de> for Raw<'de> {
     type Error = Fault;

@@ -112,7 +112,7 @@ wire! {
 }
 
 /// Reads what is no reason to refuse a whole answer where it is odd.
-pub(super) fn lenient<'a, T: serde::Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
+pub(super) fn lenient<'a, T: json::Wire<'a> + Default>(raw: Option<&'a RawValue>) -> T {
     raw.and_then(|raw| json::read(raw.get()).ok()).unwrap_or_default()
 }
 

@@ -18,6 +18,7 @@ const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 /// What all turns are written with.
 pub(super) struct History<'a> {
     pub(super) request: &'a ir::Request,
+    pub(super) calls: ir::Calls<'a>,
     pub(super) target: &'a Target,
     pub(super) names: &'a Names,
     pub(super) issuer: ir::Issuer,
@@ -64,8 +65,8 @@ impl<'a> History<'a> {
                 cx.report(&codes::ROLE_DISTINCTION_LOST, message.place, "name", what);
             }
             cx.report_extensions(&message.extensions, message.place, ID);
-            let is_turn = turns.iter().any(|turn| std::ptr::eq(turn.message, message));
-            if is_turn || message.extensions.dialect() != Some(ID) {
+            let is_turn = || turns.iter().any(|turn| std::ptr::eq(turn.message, message));
+            if message.extensions.dialect() != Some(ID) || is_turn() {
                 continue;
             }
             for field in message.extensions.fields() {
@@ -337,7 +338,7 @@ impl<'a> History<'a> {
                 parts.append(&mut one);
             }
         }
-        let call = self.request.call(call_id, name.as_ref());
+        let call = self.calls.find(call_id, name.as_ref());
         let name = match (call, name) {
             (Some(call), _) => self.names.sent(&call.name, call.namespace.as_ref()),
             (None, Some(name)) => self.names.sent(name, None),

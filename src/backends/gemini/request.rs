@@ -115,7 +115,7 @@ pub(super) fn raise(cx: &mut Cx, request: &ir::Request, target: &Target, mut out
     let names = Names::new(cx, request, &NAMES);
     let turns = conversation::turns(cx, messages, true);
     conversation::report_prefill(cx, messages, |last| last.extensions.get(ID, NOTE_LAST).is_some());
-    let history = History { request, target, names: &names, issuer: target.issuer(ID) };
+    let history = History { request, calls: ir::Calls::of(messages), target, names: &names, issuer: target.issuer(ID) };
     let mut contents = history.contents(cx, &turns);
     let mut system_instruction = system_instruction(cx, instructions, extensions);
     if contents.is_empty() {

@@ -3,15 +3,13 @@
 //! Protobuf's JSON takes each name in camel case and in snake case, a lone element where a list belongs, and bytes in either
 //! alphabet of base64.
 
-use std::fmt;
-
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::de::Unexpected;
 use serde_json::value::RawValue;
 
 use super::ID;
 use crate::diagnostics::codes;
 use crate::ir::{self, Body, Json, Text};
-use crate::json::{Integer, Many, Str, Unknown, wire};
+use crate::json::{Fault, Integer, Many, Reader, Scalar, Str, Unknown, Wire, wire};
 
 /// An enum: a word, or the number that Vertex' clients write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,25 +33,17 @@ impl Word {
     }
 }
 
-impl<'de> Deserialize<'de> for Word {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct WordVisitor;
-        impl Visitor<'_> for WordVisitor {
-            type Value = Word;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_str<E>(self, word: &str) -> Result<Word, E> {
-                Ok(Word(word.to_owned()))
-            }
-            fn visit_u64<E>(self, number: u64) -> Result<Word, E> {
-                Ok(Word(number.to_string()))
-            }
-            fn visit_i64<E>(self, number: i64) -> Result<Word, E> {
-                Ok(Word(number.to_string()))
+impl Wire<'_> for Word {
+    fn read(reader: &mut Reader<'_, '_>) -> Result<Self, Fault> {
+        const WHAT: &str = "a string";
+        match reader.text_or_number(WHAT)? {
+            Scalar::Text(word) => Ok(Self(word.into_owned())),
+            Scalar::Number(crate::json::Number::Unsigned(number)) => Ok(Self(number.to_string())),
+            Scalar::Number(crate::json::Number::Signed(number)) => Ok(Self(number.to_string())),
+            Scalar::Number(crate::json::Number::Float(number)) => {
+                Err(Fault::wrong_type(Unexpected::Float(number), WHAT))
             }
         }
-        deserializer.deserialize_any(WordVisitor)
     }
 }
 
@@ -61,31 +51,16 @@ impl<'de> Deserialize<'de> for Word {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Number(pub(crate) f64);
 
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberVisitor;
-        impl Visitor<'_> for NumberVisitor {
-            type Value = f64;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number")
-            }
-            fn visit_f64<E>(self, number: f64) -> Result<f64, E> {
-                Ok(number)
-            }
-            #[expect(clippy::cast_precision_loss, reason = "sampling parameters are small")]
-            fn visit_u64<E>(self, number: u64) -> Result<f64, E> {
-                Ok(number as f64)
-            }
-            #[expect(clippy::cast_precision_loss, reason = "sampling parameters are small")]
-            fn visit_i64<E>(self, number: i64) -> Result<f64, E> {
-                Ok(number as f64)
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<f64, E> {
+impl Wire<'_> for Number {
+    fn read(reader: &mut Reader<'_, '_>) -> Result<Self, Fault> {
+        const WHAT: &str = "a number";
+        match reader.text_or_number(WHAT)? {
+            Scalar::Number(number) => Ok(Self(number.fraction())),
+            Scalar::Text(text) => {
                 let number = text.parse().ok().filter(|number: &f64| number.is_finite());
-                number.ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+                number.map(Self).ok_or_else(|| Fault::wrong_value(Unexpected::Str(&text), WHAT))
             }
         }
-        deserializer.deserialize_any(NumberVisitor).map(Number)
     }
 }
 

@@ -13,9 +13,6 @@ use crate::ir;
 use crate::json::{self, Integer, Str, wire};
 
 wire! {
-    struct Head<'a> {
-        "type" kind: Str<'a>,
-    }
     struct Function<'a> {
         "type" kind: Str<'a>,
         "name" name: Str<'a>,
@@ -48,18 +45,19 @@ wire! {
 
 /// A tool; where we are is its declaration.
 pub(super) fn tool(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
-    let kind = match cx.kind(raw) {
-        None => cx.read_here::<Head<'_>>(raw)?.kind,
-        kind => kind,
-    };
-    match kind.as_deref() {
-        None | Some("custom") => function(cx, raw),
+    match cx.kind(raw).as_deref() {
+        None | Some("custom") => {}
+        Some(kind) => return hosted(cx, raw, kind),
+    }
+    // Few clients say the type of a function.
+    let wire: Function<'_> = cx.read_here(raw)?;
+    match wire.kind.as_deref() {
+        None | Some("custom") => function(cx, wire),
         Some(kind) => hosted(cx, raw, kind),
     }
 }
 
-fn function(cx: &mut Cx, raw: &RawValue) -> Result<ir::Tool> {
-    let wire: Function<'_> = cx.read_here(raw)?;
+fn function(cx: &mut Cx, wire: Function<'_>) -> Result<ir::Tool> {
     let name = cx.text(&cx.required(wire.name, "name")?);
     let parameters = match wire.schema.filter(|raw| raw.get() != "null") {
         Some(schema) if !schema.get().starts_with('{') => {

@@ -1,5 +1,7 @@
 //! Lowers a request.
 
+use std::collections::HashSet;
+
 use serde_json::value::RawValue;
 
 use super::thoughts;
@@ -256,6 +258,8 @@ struct Call {
 struct History {
     messages: Vec<ir::Message>,
     calls: Vec<Call>,
+    /// The ids of the calls.
+    ids: HashSet<ir::Text>,
 }
 
 fn content(cx: &mut Cx, content: Content<'_>, history: &mut History) -> Result<()> {
@@ -352,8 +356,7 @@ fn function_call(cx: &mut Cx, call: &FunctionCall<'_>, part: &Part<'_>, history:
     let name = cx.text(name);
     let mut meta = read::meta(&cx.body(), part, cx.around(cx.here()));
     let given = cx.optional_text(call.id.as_ref()).filter(|id| !id.is_empty());
-    let is_taken = |id: &ir::Text| history.calls.iter().any(|call| call.id == *id);
-    let id = match given.clone().filter(|id| !is_taken(id)) {
+    let id = match given.clone().filter(|id| !history.ids.contains(id)) {
         Some(id) => id,
         None => {
             let loss = if given.is_some() { &codes::TOOL_ID_REWRITTEN } else { &codes::TOOL_ID_SYNTHESISED };
@@ -368,6 +371,7 @@ fn function_call(cx: &mut Cx, call: &FunctionCall<'_>, part: &Part<'_>, history:
         Some(_) => return Err(cx.invalid("args", "expected an object")),
         None => ir::Text::default(),
     };
+    history.ids.insert(id.clone());
     history.calls.push(Call { given, id: id.clone(), name: name.clone(), answered: false });
     Ok(ir::ToolCall { id, name, namespace: None, kind: ir::CallKind::Function, arguments, meta })
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::items::Input;
@@ -122,7 +121,7 @@ fn loss_of(name: &str, raw: &RawValue) -> &'static Code {
 }
 
 /// Reads a field that may be missing.
-fn typed<'a, T: Deserialize<'a>>(cx: &mut Cx, key: &'static str, raw: Option<&'a RawValue>) -> Result<Option<T>> {
+fn typed<'a, T: json::Wire<'a>>(cx: &mut Cx, key: &'static str, raw: Option<&'a RawValue>) -> Result<Option<T>> {
     raw.map(|raw| cx.read(key, raw)).transpose()
 }
 

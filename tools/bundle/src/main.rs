@@ -3,13 +3,16 @@
 //! - `bundle INPUT.wasm OUT_DIR [--names]`: what the `wasm-bindgen` command does for a Worker, without the price of building
 //!   that command. `scripts/build.mjs` uses an installed `wasm-bindgen` of the right version instead, where there is one.
 //! - `bundle --shake MODULE.wasm SCRIPT.js`: removes from a module what the script never asks it for. The crate `worker`
-//!   exports classes for all that a Worker may do, and what is exported counts as used.
+//!   exports classes for all that a Worker may do, and what is exported counts as used. What is left is put in the order that compresses
+//!   best.
+mod order;
+
 use std::collections::HashSet;
 use std::error::Error;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use walrus::Module;
+use walrus::{ImportKind, Module};
 use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> ExitCode {
@@ -61,7 +64,8 @@ fn shake(path: &OsString, script: &OsString) -> Result<(), Box<dyn Error>> {
         remove_unused(&mut module, &script);
     }
     module.producers.clear();
-    module.emit_wasm_file(path)?;
+    let imported = module.imports.iter().filter(|import| matches!(import.kind, ImportKind::Function(_))).count();
+    std::fs::write(path, order::ordered(&module.emit_wasm(), u32::try_from(imported)?)?)?;
     Ok(())
 }
 
