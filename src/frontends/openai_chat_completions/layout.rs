@@ -195,7 +195,8 @@ impl Recorder {
         }
     }
 
-    /// The slot of the message, when all is told: what the calls' do not say. `None` beside a seal is one too many.
+    /// The slot of the message, when all is told: what the calls' do not say; and whether there was one seal too many for
+    /// it.
     pub(super) fn slot(&mut self) -> (Option<ir::Text>, bool) {
         let has_seal = |entry: &Entry| entry.kind == Kind::Call && entry.seals.iter().any(|seal| !seal.is_note());
         if !self.is_off && (self.told > 0 || !self.is_in_order() || self.entries.iter().any(has_seal)) {
