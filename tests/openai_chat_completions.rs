@@ -846,11 +846,19 @@ fn seals_come_back_from_a_clients_history() {
         {"role": "user", "content": "hi"}, got["choices"][0]["message"], {"role": "user", "content": "go on"}]});
     let (mut cx, lowered) = lower(&body).unwrap();
     let parts = &lowered.request.messages[1].parts;
-    let [Part::Reasoning(open), Part::Reasoning(sealed), Part::Text(_), Part::ToolCall(called), _] = parts.as_slice()
+    let [
+        Part::Reasoning(open),
+        Part::Reasoning(sealed),
+        Part::Text(first),
+        Part::Text(second),
+        Part::ToolCall(called),
+        _,
+    ] = parts.as_slice()
     else {
         panic!("{parts:?}")
     };
     assert_eq!((open.text.as_str(), sealed.text.as_str()), ("open", "sealed"));
+    assert_eq!((first.text.as_str(), second.text.as_str()), ("Ab", "cde"));
     assert_eq!(**sealed.meta.seal.as_ref().unwrap(), seal("claude", "c2ln"));
     assert_eq!(**called.meta.seal.as_ref().unwrap(), seal("gemini", "c2ln"));
     // Nothing of another provider's state reaches the upstream.

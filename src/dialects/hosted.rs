@@ -3,7 +3,33 @@
 use serde_json::Value;
 
 use crate::diagnostics::codes;
+use crate::dialects::{claude, gemini, openai};
 use crate::ir;
+
+/// The dialects whose hosted tools leave parts that want to be given back.
+const CARRIED: [&str; 3] = [claude::ID, gemini::ID, openai::RESPONSES];
+
+/// A part that its own dialect alone understands, for a client of another to carry.
+pub(crate) fn carry(part: &ir::Opaque) -> Option<ir::Sealed> {
+    let issuer = ir::Issuer { dialect: ir::Text::constant(part.dialect), provider: None, model: None };
+    let seal = ir::Sealed { issuer, payload: part.value.text().clone(), note: Some(part.kind.clone()) };
+    CARRIED.contains(&part.dialect).then_some(seal)
+}
+
+/// The part that a client carried. What it says in words is the client's to tell.
+pub(crate) fn carried(seal: &ir::Sealed) -> Option<ir::Opaque> {
+    let dialect = CARRIED.into_iter().find(|dialect| seal.issuer.dialect == *dialect)?;
+    let (kind, value) = (seal.note.clone()?, ir::Json::parse_object(&seal.payload)?);
+    let fields = value.value();
+    let trace = match dialect {
+        claude::ID => fields.as_object().and_then(claude::trace),
+        gemini::ID => fields.get(kind.as_str()).and_then(|raw| gemini::read::trace(&kind, &raw.to_string())),
+        _ => None,
+    };
+    let words = trace.as_ref().and_then(ir::Trace::words);
+    let loss = if words.is_some() { &codes::CONTENT_AS_TEXT } else { &codes::HOSTED_TRACE_LOST };
+    Some(ir::Opaque { dialect, kind, value, words, trace, loss, meta: ir::Meta::default() })
+}
 
 /// Options in another dialect's declaration that the IR has no words for, or that the backend has no use for: those of a
 /// search have a place in [`ir::WebSearch`], all others are the declaration's own.

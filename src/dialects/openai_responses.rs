@@ -94,11 +94,18 @@ pub fn is_marked(extensions: &ir::Extensions, name: &str) -> bool {
 /// Whether `next` belongs to the same item as `part`, which stands right before it.
 #[must_use]
 pub fn is_same_item(part: &ir::Part, next: &ir::Part) -> bool {
-    let same = |part: &ir::Meta, next: &ir::Meta| part.item == next.item && !is_marked(&next.extensions, BEGINS);
+    // A text that has a note is an item of its own; one without words holds the note of the one before.
+    let is_noted = matches!(next, ir::Part::Text(next) if !next.text.is_empty() && is_note(&next.meta));
+    let begins = |next: &ir::Meta| is_marked(&next.extensions, BEGINS) || is_noted;
+    let same = |part: &ir::Meta, next: &ir::Meta| part.item == next.item && !begins(next);
     match (part, next) {
         (ir::Part::Reasoning(part), ir::Part::Reasoning(next)) => joins_reasoning(&part.meta, &next.meta),
         (part, next) => is_content(part) && is_content(next) && same(part.meta(), next.meta()),
     }
+}
+
+fn is_note(meta: &ir::Meta) -> bool {
+    meta.seal.as_ref().is_some_and(|seal| seal.is_note())
 }
 
 /// Whether two neighbouring pieces of reasoning are of one item: only an id, or a mark, says so.

@@ -352,9 +352,9 @@ impl Emitter {
         }
         let block = Block {
             kind,
+            sealed: open.meta().seal.is_some(),
             held: vec![Event::Open(open)],
             arguments: String::new(),
-            sealed: false,
             closed: false,
             unwrap_input,
         };

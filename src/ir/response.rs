@@ -192,11 +192,9 @@ fn part_events(part: Part, out: &mut Vec<Event>) {
             }
             out.extend(seal.map(|seal| Event::Seal(*seal)));
         }
-        Part::ToolCall(ToolCall { id, name, namespace, kind, arguments, mut meta }) => {
-            let seal = meta.seal.take();
+        Part::ToolCall(ToolCall { id, name, namespace, kind, arguments, meta }) => {
             out.push(Event::Open(Open::ToolCall { id, name, namespace, kind, meta }));
             push_delta(arguments, out);
-            out.extend(seal.map(|seal| Event::Seal(*seal)));
         }
         Part::Reasoning(Reasoning { text, form, mut meta }) => {
             let seal = meta.seal.take();

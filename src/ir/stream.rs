@@ -32,7 +32,8 @@ pub enum Event {
     Delta(Text),
     /// A source or log probabilities of the open text block.
     Annotate(Annotation),
-    /// Provider state of the open block; at most once a block, after its last delta.
+    /// Provider state of the open block; at most once a block, after its last delta. That of a call may be known when it
+    /// begins, and is told there.
     Seal(Sealed),
     /// The open block is whole.
     Close,
@@ -62,7 +63,8 @@ pub struct Start {
     pub extensions: Extensions,
 }
 
-/// What kind of block begins. The seal comes as an event of its own, so `meta.seal` is empty here.
+/// What kind of block begins. The seal comes as an event of its own, so `meta.seal` is empty here, but for calls whose seal is
+/// known by then: some clients read a call's state where it begins, and nowhere else.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Open {
@@ -220,8 +222,8 @@ pub fn check(events: &[Event]) -> Result<(), String> {
                     return wrong("only text is annotated");
                 }
             }
-            (Event::Seal(_), Some(_)) => {
-                if std::mem::replace(&mut sealed, true) {
+            (Event::Seal(_), Some(block)) => {
+                if std::mem::replace(&mut sealed, true) || block.meta().seal.is_some() {
                     return wrong("a second seal");
                 }
             }

@@ -52,6 +52,15 @@ pub struct CodeOutput {
 }
 
 impl Trace {
+    /// Whether both tell the same, whatever came of it.
+    #[must_use]
+    pub fn is_same_doing(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Code { code, .. }, Self::Code { code: other, .. }) => code == other,
+            _ => self == other,
+        }
+    }
+
     /// The same in words: the code and its output as fenced text. Searches are no part of what is said.
     #[must_use]
     pub fn words(&self) -> Option<Text> {

@@ -381,18 +381,16 @@ impl Reader {
             if id.is_none() {
                 spelling(NOTE_ID, ir::Json::of(&true), &mut meta.extensions);
             }
+            meta.seal = seal.map(Box::new);
             let key = self.calls;
             self.calls += 1;
             out.call(key, ir::CallStart { id, meta, ..self.memo.names.restore(name) });
             if !goes_on && call.pieces.is_none() {
                 out.call_delta(key, args.as_ref().map_or("", ir::Json::as_str));
-                if let Some(seal) = seal {
-                    out.call_seal(key, seal);
-                }
                 return out.call_close(key);
             }
             let arguments = args.as_ref().map(|args| Arguments::of(args.as_str())).unwrap_or_default();
-            self.pending = Some(Pending { key, arguments, seal });
+            self.pending = Some(Pending { key, arguments, seal: None });
         } else if let Some(pending) = &mut self.pending {
             pending.seal = pending.seal.take().or(seal);
         }

@@ -625,6 +625,7 @@ impl Reader {
 
     fn more_of_call(&mut self, key: u64, name: &str, text: &str, call: &Call<'_>, out: &mut ir::Emitter) {
         let Some(known) = self.calls.iter_mut().find(|known| known.key == key) else { return };
+        let mut seal = signature_of(call.extra_content.as_ref()).map(|signature| self.memo.seal(signature));
         if known.has_begun {
             out.call_delta(key, text);
         } else {
@@ -646,11 +647,12 @@ impl Reader {
             if let Some(called) = call.function.as_ref() {
                 keep_fields("function.", &called.unknown, &mut start.meta.extensions);
             }
+            start.meta.seal = seal.take().map(Box::new);
             out.call(key, start);
             out.call_delta(key, &std::mem::take(&mut known.held));
         }
-        if let Some(signature) = signature_of(call.extra_content.as_ref()) {
-            out.call_seal(key, self.memo.seal(signature));
+        if let Some(seal) = seal {
+            out.call_seal(key, seal);
         }
     }
 

@@ -373,6 +373,7 @@ impl Reader {
         if let Some(status) = call.status.as_deref().filter(|status| is_whole && *status != "completed") {
             push(words::STATUS, ir::Json::of(status).as_str(), &mut meta.extensions);
         }
+        meta.seal = self.note(index).map(Box::new);
         let start = self.memo.names.restore(call.name.as_deref().unwrap_or_default());
         let namespace = call.namespace.as_deref().filter(|space| !space.is_empty()).map(ir::Text::from);
         self.open = None;

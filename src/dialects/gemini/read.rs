@@ -335,7 +335,7 @@ pub(crate) fn opaque(body: &Body, part: &Part<'_>, place: ir::Place) -> Option<i
 }
 
 /// What Google's code execution ran, and what came of it.
-fn trace(kind: &str, raw: &str) -> Option<ir::Trace> {
+pub(crate) fn trace(kind: &str, raw: &str) -> Option<ir::Trace> {
     let text = |text: Option<Str<'_>>| text.map(|text| Text::from(&*text));
     match kind {
         "executableCode" => {

@@ -74,6 +74,8 @@ struct Parts {
     parts: SmallVec<[ir::Part; 1]>,
     /// Seals of calls, which a client may have put in front of them.
     seals: Vec<(ir::Text, ir::Sealed)>,
+    /// The seal of the next text.
+    of_next: Option<ir::Sealed>,
 }
 
 /// The parts of a message; where we are is its content.
@@ -87,6 +89,7 @@ pub(super) fn parts(cx: &mut Cx, content: &Content<'_>, calls: &mut Calls) -> Re
             }
         }
     }
+    leave_next(cx, &mut out);
     for (id, seal) in out.seals {
         let called = |part: &&mut ir::Part| matches!(part, ir::Part::ToolCall(call) if call.id == id);
         if let Some(part) = out.parts.iter_mut().find(called) {
@@ -119,6 +122,9 @@ fn block(cx: &mut Cx, raw: &RawValue, calls: &mut Calls, out: &mut Parts) -> Res
         Some(kind) => kind,
         None => cx.required(cx.read_here::<Head<'_>>(raw)?.kind, "type")?,
     };
+    if &*kind != "text" {
+        leave_next(cx, out);
+    }
     let part = match &*kind {
         "text" => return text(cx, raw, out),
         "image" => media(cx, raw, ir::MediaKind::Image)?,
@@ -186,6 +192,7 @@ fn text(cx: &mut Cx, raw: &RawValue, out: &mut Parts) -> Result<()> {
     if text.is_blank() {
         mark(marks::BLANK, &mut meta.extensions);
     }
+    meta.seal = out.of_next.take().map(Box::new);
     out.parts.push(ir::Part::Text(ir::TextPart { text, citations, logprobs: Vec::new(), meta }));
     Ok(())
 }
@@ -289,6 +296,7 @@ fn redacted(cx: &mut Cx, raw: &RawValue, out: &mut Parts) -> Result<()> {
     let mut meta = meta(cx, None, &wire.unknown)?;
     match slots::carried(&data) {
         Some((Owner::Call(id), seal)) => out.seals.push((id, seal)),
+        Some((Owner::TextBehind, seal)) => out.of_next = Some(seal),
         Some((Owner::TextBefore, seal)) => match out.parts.last_mut() {
             Some(ir::Part::Text(part)) if part.meta.seal.is_none() => part.meta.seal = Some(Box::new(seal)),
             // The client dropped the text, or put another block in between.
@@ -302,6 +310,11 @@ fn redacted(cx: &mut Cx, raw: &RawValue, out: &mut Parts) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The text that a seal stood in front of is gone.
+fn leave_next(cx: &Cx, out: &mut Parts) {
+    out.parts.extend(out.of_next.take().map(|seal| empty_text(ir::Meta::at(cx.here()), seal)));
 }
 
 fn empty_text(meta: ir::Meta, seal: ir::Sealed) -> ir::Part {

@@ -114,13 +114,13 @@ fn blocks<'a>(asked: &Asked, part: &'a ir::Part, out: &mut Vec<Block<'a>>, losse
     }
     match part {
         ir::Part::Text(part) => {
-            let place = out.len();
+            let place = out.len() + usize::from(seal.is_some());
             let citations = part.citations.iter().filter_map(|citation| cite(citation, place, losses)).collect();
+            let owner = if part.text.is_empty() { Owner::EmptyText } else { Owner::TextBehind };
+            out.extend(seal.map(|seal| carrier(slots::carry(&owner, seal))));
             if !part.text.is_empty() {
                 out.push(Block::Text { text: Cow::Borrowed(&part.text), citations, rest });
             }
-            let owner = if part.text.is_empty() { Owner::EmptyText } else { Owner::TextBefore };
-            out.extend(seal.map(|seal| carrier(slots::carry(&owner, seal))));
         }
         ir::Part::Refusal(part) => {
             if !part.text.is_empty() {
@@ -153,9 +153,9 @@ fn blocks<'a>(asked: &Asked, part: &'a ir::Part, out: &mut Vec<Block<'a>>, losse
                 }
                 (ir::CallKind::Custom, _) => wrapped("input", &part.arguments),
             };
-            out.push(Block::ToolUse { id: &part.id, name: &part.name, input, rest });
             let owner = Owner::Call(part.id.clone());
             out.extend(seal.map(|seal| carrier(slots::carry(&owner, seal))));
+            out.push(Block::ToolUse { id: &part.id, name: &part.name, input, rest });
         }
         ir::Part::Opaque(part) if part.dialect == ID => out.push(Block::Raw(&part.value)),
         ir::Part::Opaque(_) | ir::Part::Media(_) | ir::Part::ToolResult(_) => {

@@ -1,10 +1,12 @@
 //! The slots in which a Claude client carries opaque state: `thinking.signature` and `redacted_thinking.data`.
 //!
 //! Only thoughts have a slot. A seal on anything else (Gemini puts signatures on calls and on text) travels in a
-//! `redacted_thinking` block of its own, right behind the block that it belongs to, since in a stream the seal comes
-//! last. So that `lower` can put it back exactly, the data begins with words that say whose it is:
+//! `redacted_thinking` block of its own, in front of the block that it belongs to: many programs take the last block of an
+//! answer for its text. Only in a stream a text's seal comes behind it, as the text is told by then. So that `lower` can put it
+//! back exactly, the data begins with words that say whose it is:
 //!
 //! - `of-call:<id>:` and the envelope: the call `<id>`, wherever in the message a client has put the block;
+//! - `of-next:` and the envelope: the text block behind it;
 //! - `of-text:` and the envelope: the text block before it;
 //! - `of-nothing:` and the envelope: an empty text of its own, which the wire cannot say.
 //!
@@ -18,6 +20,7 @@ use crate::ir;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Call(ir::Text),
+    TextBehind,
     TextBefore,
     EmptyText,
 }
@@ -27,6 +30,7 @@ pub(super) fn carry(owner: &Owner, seal: &ir::Sealed) -> String {
     let envelope = envelope::wrap(seal);
     match owner {
         Owner::Call(id) => format!("of-call:{id}:{envelope}"),
+        Owner::TextBehind => format!("of-next:{envelope}"),
         Owner::TextBefore => format!("of-text:{envelope}"),
         Owner::EmptyText => format!("of-nothing:{envelope}"),
     }
@@ -39,6 +43,7 @@ pub(super) fn carried(data: &str) -> Option<(Owner, ir::Sealed)> {
         return None;
     }
     let owner = match owner {
+        "of-next" => Owner::TextBehind,
         "of-text" => Owner::TextBefore,
         "of-nothing" => Owner::EmptyText,
         _ => Owner::Call(owner.strip_prefix("of-call:")?.into()),

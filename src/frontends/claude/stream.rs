@@ -208,7 +208,8 @@ impl ClaudeEncoder {
         match &open {
             ir::Open::Text { .. } | ir::Open::Reasoning { .. } => {}
             ir::Open::Refusal { .. } => self.said.refusal = true,
-            ir::Open::ToolCall { .. } => {
+            ir::Open::ToolCall { id, meta, .. } => {
+                self.carry(&Owner::Call(id.clone()), meta.seal.as_deref(), out);
                 self.block = Some(open);
                 self.begin_block(out);
                 return;
@@ -299,7 +300,7 @@ impl ClaudeEncoder {
                     self.stop_block(out);
                 }
                 let owner = if self.begun { Owner::TextBefore } else { Owner::EmptyText };
-                self.carry(&owner, seal, out);
+                self.carry(&owner, seal.as_ref(), out);
             }
             ir::Open::Refusal { .. } | ir::Open::Reasoning { .. } => {
                 if self.begun {
@@ -315,18 +316,18 @@ impl ClaudeEncoder {
                     self.delta(Delta::Input { partial_json: tail }, out);
                 }
                 self.stop_block(out);
-                self.carry(&Owner::Call(id), seal, out);
+                self.carry(&Owner::Call(id), seal.as_ref(), out);
             }
             ir::Open::Whole(_) => {}
         }
     }
 
-    fn carry(&mut self, owner: &Owner, seal: Option<ir::Sealed>, out: &mut Vec<u8>) {
+    fn carry(&mut self, owner: &Owner, seal: Option<&ir::Sealed>, out: &mut Vec<u8>) {
         let Some(seal) = seal else { return };
         if seal.is_note() && !self.said.thought {
             response::lose_note(&mut self.losses);
         } else {
-            let data = slots::carry(owner, &seal).into();
+            let data = slots::carry(owner, seal).into();
             self.whole_block(Block::RedactedThinking { data, rest: ir::Written::default() }, out);
         }
     }

@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::layout::{self, Layout, Slot};
 use super::thoughts;
 use crate::context::Cx;
 use crate::diagnostics::codes;
@@ -11,7 +12,6 @@ use crate::dialects::openai_chat_completions::{
     CONTENT_FORM, FIELD_FORM, FILE_FORM, ID, LAST_FORM, PART_FORM, ROLE_FORM, ThoughtField, Thoughts, VALUE_FORM, note,
     note_loss,
 };
-use crate::envelope;
 use crate::error::Result;
 use crate::ir;
 use crate::json::{self, Str, StrOr, Unknown, wire};
@@ -246,30 +246,56 @@ fn assistant(cx: &mut Cx, message: &Message<'_>, history: &mut History, out: &mu
     keep("annotations", message.annotations, &codes::CITATIONS_LOST);
     keep("prefix", message.prefix, &codes::OPTION_LOST);
     keep("thinking_blocks", message.thinking_blocks, &codes::REASONING_STATE_FOREIGN);
-    let mut parts = Vec::new();
-    read_thoughts(cx, message, &mut extensions, &mut parts);
-    parts.extend(content(cx, history.message, message, &mut extensions)?);
+    let (thoughts, told) = read_thoughts(cx, message, &mut extensions);
+    let content = content(cx, history.message, message, &mut extensions)?;
     // Clients that make a message of what they kept of its call say the call's signature of the message too (@openai/agents).
-    let said = slot(message.extra_content.as_ref());
-    let is_calls = message.tool_calls.iter().flatten().any(|call| slot(call.extra_content.as_ref()) == said);
-    if let Some(seal) = signature(cx, message.extra_content.as_ref(), &mut extensions).filter(|_| !is_calls) {
-        let text = parts.iter_mut().rev().find(|part| matches!(part, ir::Part::Text(_)));
-        match text {
-            Some(text) => text.meta_mut().seal = Some(Box::new(seal)),
-            None => {
-                let meta = ir::Meta { seal: Some(Box::new(seal)), ..ir::Meta::at(cx.here()) };
-                parts.push(ir::Part::Text(ir::TextPart { meta, ..ir::TextPart::default() }));
+    let around = written(message.extra_content.as_ref());
+    let is_calls = message.tool_calls.iter().flatten().any(|call| written(call.extra_content.as_ref()) == around);
+    let slot = signature(cx, message.extra_content.as_ref(), &mut extensions).filter(|_| !is_calls);
+    let mut calls = Vec::new();
+    for (index, call) in message.tool_calls.iter().flatten().enumerate() {
+        let call = cx.at_item("tool_calls", index, |cx| lower_call(cx, call, history))?;
+        history.add(&call.0);
+        calls.push(call);
+    }
+    let refusal = message.refusal.as_ref().filter(|refusal| !refusal.is_empty());
+    let (field, told) = told.unwrap_or((ThoughtField::ReasoningContent, ir::Text::default()));
+    let said = layout::Said {
+        thoughts: &thoughts,
+        told: &told,
+        content: &content,
+        calls: &calls,
+        layout: slot.as_ref().and_then(Slot::layout),
+        bare: thoughts::bare(&Thoughts { field: Some(field), details: Vec::new() }),
+    };
+    let is_whole = refusal.is_none() && message.function_call.is_none();
+    if let Some(parts) = is_whole.then(|| layout::restore(&said)).flatten() {
+        push(cx, ir::Role::Assistant, message, parts, extensions, out);
+        return Ok(());
+    }
+    let mut parts = thoughts;
+    parts.extend(content);
+    match slot {
+        Some(Slot::Seal(seal)) => {
+            let text = parts.iter_mut().rev().find(|part| matches!(part, ir::Part::Text(_)));
+            match text {
+                Some(text) => text.meta_mut().seal = Some(Box::new(seal)),
+                None => {
+                    let meta = ir::Meta { seal: Some(Box::new(seal)), ..ir::Meta::at(cx.here()) };
+                    parts.push(ir::Part::Text(ir::TextPart { meta, ..ir::TextPart::default() }));
+                }
             }
         }
+        Some(Slot::Layout(_)) | None => {}
     }
-    if let Some(refusal) = message.refusal.as_ref().filter(|refusal| !refusal.is_empty()) {
+    if let Some(refusal) = refusal {
         let (text, place) = cx.at("refusal", |cx| (cx.text(refusal), cx.here()));
         parts.push(ir::Part::Refusal(ir::Refusal { text, meta: ir::Meta::at(place) }));
     }
-    for (index, call) in message.tool_calls.iter().flatten().enumerate() {
-        let mut call = cx.at_item("tool_calls", index, |cx| lower_call(cx, call, history))?;
-        call.meta.seal = thoughts::attach(call.meta.seal, &mut parts);
-        history.add(&call);
+    for (mut call, layout) in calls {
+        let (own, of_thought) = layout.map_or_else(|| (call.meta.seal.take().map(|seal| *seal), None), Layout::give_up);
+        thoughts::attach(of_thought.map(Box::new), &mut parts);
+        call.meta.seal = thoughts::attach(own.map(Box::new), &mut parts);
         parts.push(ir::Part::ToolCall(call));
     }
     if let Some(function) = &message.function_call {
@@ -282,7 +308,12 @@ fn assistant(cx: &mut Cx, message: &Message<'_>, history: &mut History, out: &mu
 }
 
 /// Thoughts in the history, in whichever of the fields they stand.
-fn read_thoughts(cx: &mut Cx, message: &Message<'_>, extensions: &mut ir::Extensions, out: &mut Vec<ir::Part>) {
+/// The words of a field of their own are given as they stood, too.
+fn read_thoughts(
+    cx: &mut Cx,
+    message: &Message<'_>,
+    extensions: &mut ir::Extensions,
+) -> (Vec<ir::Part>, Option<(ThoughtField, ir::Text)>) {
     let mut told: Option<(ThoughtField, ir::Text)> = None;
     for (field, raw) in
         [(ThoughtField::ReasoningContent, message.reasoning_content), (ThoughtField::Reasoning, message.reasoning)]
@@ -299,35 +330,44 @@ fn read_thoughts(cx: &mut Cx, message: &Message<'_>, extensions: &mut ir::Extens
     if let (None, Some(raw)) = (&entries, message.reasoning_details) {
         cx.keep(ID, "reasoning_details", cx.json(raw), &codes::UNKNOWN_FIELD, extensions);
     }
-    thoughts::read(cx, told, entries.unwrap_or_default(), out);
+    let mut out = Vec::new();
+    thoughts::read(cx, told.clone(), entries.unwrap_or_default(), &mut out);
+    (out, told)
 }
 
-/// The slot of Google's signature.
-fn slot<'a>(extra: Option<&'a ExtraContent<'_>>) -> Option<&'a str> {
+/// What stands in the slot of Google's signature.
+fn written<'a>(extra: Option<&'a ExtraContent<'_>>) -> Option<&'a str> {
     extra?.google.as_ref()?.thought_signature.as_deref()
 }
 
 /// Google's signature, and what else stands in `extra_content`.
-fn signature(cx: &mut Cx, extra: Option<&ExtraContent<'_>>, extensions: &mut ir::Extensions) -> Option<ir::Sealed> {
+fn signature(cx: &mut Cx, extra: Option<&ExtraContent<'_>>, extensions: &mut ir::Extensions) -> Option<Slot> {
     let ExtraContent { google, unknown } = extra?;
     cx.keep_unknown_under(ID, "extra_content", unknown, extensions);
     let Google { thought_signature, unknown } = google.as_ref()?;
     cx.keep_unknown_under(ID, "extra_content.google", unknown, extensions);
     let slot = cx.text(thought_signature.as_ref().filter(|slot| !slot.is_empty())?);
-    let seal = envelope::open(ID, &slot);
-    if seal.is_none() {
+    let slot = layout::open(&slot);
+    if slot.is_none() {
         cx.report_here(&codes::REASONING_STATE_FOREIGN, "extra_content", "an envelope that cannot be read");
     }
-    seal
+    slot
 }
 
-fn lower_call(cx: &mut Cx, call: &Call<'_>, history: &History) -> Result<ir::ToolCall> {
+fn lower_call(cx: &mut Cx, call: &Call<'_>, history: &History) -> Result<(ir::ToolCall, Option<Layout>)> {
     let mut meta = ir::Meta::at(cx.here());
     cx.keep_unknown(ID, &call.unknown, &mut meta.extensions);
     if let Some(index) = call.index {
         cx.keep(ID, "index", cx.json(index), &codes::WIRE_FORM, &mut meta.extensions);
     }
-    meta.seal = signature(cx, call.extra_content.as_ref(), &mut meta.extensions).map(Box::new);
+    let layout = match signature(cx, call.extra_content.as_ref(), &mut meta.extensions) {
+        Some(Slot::Seal(seal)) => {
+            meta.seal = Some(Box::new(seal));
+            None
+        }
+        Some(Slot::Layout(layout)) => Some(layout),
+        None => None,
+    };
     let id = match call.id.as_ref().filter(|id| !id.is_empty()) {
         Some(id) => cx.text(id),
         None => {
@@ -353,7 +393,7 @@ fn lower_call(cx: &mut Cx, call: &Call<'_>, history: &History) -> Result<ir::Too
     let key = if kind == ir::CallKind::Custom { "custom.name" } else { "function.name" };
     let name = cx.text(cx.required(name, key)?);
     let arguments = cx.optional_text(arguments).unwrap_or_default();
-    Ok(ir::ToolCall { id, name, namespace: None, kind, arguments, meta })
+    Ok((ir::ToolCall { id, name, namespace: None, kind, arguments, meta }, layout))
 }
 
 /// The forerunner of `tool_calls`: one call, without an id.

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::layout::Recorder;
 use super::thoughts::{Detail, Details};
 use crate::context::{Cx, Losses};
 use crate::diagnostics::{Diagnostic, codes};
-use crate::dialects::gemini;
 use crate::dialects::openai_chat_completions::{
     CONTENT_FORM, FIELD_FORM, FUNCTIONS, ID, INDEX_FORM, ThoughtField, Thoughts, noted, reason_name,
 };
@@ -162,8 +162,8 @@ struct Google {
 }
 
 impl ExtraContent {
-    fn new(seal: &ir::Sealed) -> Self {
-        Self { google: Google { thought_signature: envelope::wrap(seal) } }
+    fn new(thought_signature: ir::Text) -> Self {
+        Self { google: Google { thought_signature } }
     }
 }
 
@@ -319,7 +319,11 @@ enum Block {
         seal: Option<ir::Sealed>,
     },
     Refusal,
-    Call(ir::CallKind),
+    Call {
+        kind: ir::CallKind,
+        /// Its slot is filled already.
+        has_state: bool,
+    },
     /// The one call of a client that knows `function_call` alone.
     FunctionCall,
     Nothing,
@@ -341,12 +345,7 @@ pub(super) struct Teller {
     has_refusal: bool,
     annotations: u64,
     images: u64,
-    has_text_seal: bool,
-    /// The seal of the thoughts before: the first call behind them carries it, too, for clients that keep calls and the
-    /// words of thoughts, and no `reasoning_details`.
-    of_thought: Option<ir::Sealed>,
-    /// What seals note of calls and texts, told together at the end: the words of a call are nothing to add fillers to.
-    notes: Option<ir::Sealed>,
+    layout: Recorder,
     details: Details,
     losses: Losses,
 }
@@ -370,9 +369,7 @@ impl Teller {
             has_refusal: false,
             annotations: 0,
             images: 0,
-            has_text_seal: false,
-            of_thought: None,
-            notes: None,
+            layout: Recorder::new(),
             details: Details::new(is_stream),
             losses: Losses::default(),
         }
@@ -401,21 +398,24 @@ impl Teller {
                 if self.gap && self.characters > 0 {
                     self.lose(&codes::BLOCK_ORDER_LOST, "text that stood apart is told as one");
                 }
+                self.layout.begin_text();
                 self.block = Block::Text { start: self.characters, citations: Vec::new() };
             }
             ir::Open::Reasoning { form, meta } => {
                 let field = noted(FIELD_FORM, &meta.extensions) == Some("\"reasoning\"");
                 let field = if field { ThoughtField::Reasoning } else { ThoughtField::ReasoningContent };
+                self.layout.begin_thought(form);
                 self.block = Block::Reasoning { field, form, words: String::new(), seal: None };
             }
             ir::Open::Refusal { .. } => {
                 self.has_refusal = true;
+                self.layout.give_up();
                 self.block = Block::Refusal;
             }
             ir::Open::ToolCall { id, name, kind, meta, .. } => {
                 self.gap = true;
                 let is_legacy = self.is_legacy || noted(FIELD_FORM, &meta.extensions).is_some();
-                self.open_call(id, name, kind, meta.extensions, is_legacy, out);
+                self.open_call(id, name, kind, meta, is_legacy, out);
             }
             ir::Open::Whole(part) => {
                 self.block = Block::Nothing;
@@ -436,7 +436,7 @@ impl Teller {
         id: ir::Text,
         name: ir::Text,
         kind: ir::CallKind,
-        extensions: ir::Extensions,
+        meta: ir::Meta,
         is_legacy: bool,
         out: &mut dyn FnMut(Told),
     ) {
@@ -447,12 +447,15 @@ impl Teller {
                 return;
             }
             self.calls += 1;
+            self.layout.give_up();
             self.block = Block::FunctionCall;
             let function_call = Some(CalledFunction { name: Some(name), arguments: ir::Text::default() });
             return out((Delta { function_call, ..Delta::default() }, None));
         }
-        self.block = Block::Call(kind);
-        let extra_content = self.of_thought.take().as_ref().map(ExtraContent::new);
+        let ir::Meta { seal, extensions, .. } = meta;
+        self.layout.call(&id, seal.map(|seal| *seal));
+        let extra_content = self.layout.slot_of_call().map(ExtraContent::new);
+        self.block = Block::Call { kind, has_state: extra_content.is_some() };
         let mut call =
             CallDelta { index: Some(self.calls), id: Some(id), extra_content, extensions, ..CallDelta::default() };
         self.calls += 1;
@@ -475,14 +478,17 @@ impl Teller {
             Block::Text { .. } => return self.text(text, out),
             Block::Reasoning { field, words, .. } => {
                 words.push_str(&text);
+                if self.hides_thoughts {
+                    return;
+                }
+                self.layout.thought(&text);
                 match field {
-                    _ if self.hides_thoughts => return,
                     ThoughtField::Reasoning => More::Reasoning.delta(text),
                     ThoughtField::ReasoningContent | ThoughtField::Thinking => More::ReasoningContent.delta(text),
                 }
             }
             Block::Refusal => Delta { refusal: Some(text), ..Delta::default() },
-            Block::Call(kind) => {
+            Block::Call { kind, .. } => {
                 let mut call = CallDelta { index: self.calls.checked_sub(1), ..CallDelta::default() };
                 match kind {
                     ir::CallKind::Function => call.function = Some(CalledFunction { name: None, arguments: text }),
@@ -500,14 +506,17 @@ impl Teller {
 
     fn text(&mut self, text: ir::Text, out: &mut dyn FnMut(Told)) {
         let mut text = text;
+        let mut gap = 0;
         if std::mem::take(&mut self.gap) && self.characters > 0 {
             // Two blocks that a call or the like kept apart are no one sentence.
             text = format!("\n\n{text}").into();
+            gap = 2;
             if let Block::Text { start, .. } = &mut self.block {
                 *start += 2;
             }
         }
         self.characters += text.chars().count();
+        self.layout.content(gap, &text);
         out((More::Content.delta(text), None));
     }
 
@@ -561,14 +570,10 @@ impl Teller {
 
     /// Provider state of the block.
     pub(super) fn seal(&mut self, sealed: ir::Sealed, out: &mut dyn FnMut(Told)) {
-        if sealed.is_note() {
-            self.notes = Some(self.notes.take().map_or_else(|| sealed.clone(), |notes| notes.with_note(&sealed)));
-            return;
-        }
         match &mut self.block {
             Block::Reasoning { seal, .. } => *seal = Some(sealed),
-            Block::Call(kind) => {
-                let extra_content = Some(ExtraContent::new(&sealed));
+            Block::Call { kind, has_state: false } if !sealed.is_note() => {
+                let extra_content = Some(ExtraContent::new(envelope::wrap(&sealed)));
                 let mut call = CallDelta { index: self.calls.checked_sub(1), extra_content, ..CallDelta::default() };
                 match kind {
                     // The Python SDK wants the field in every delta of a function.
@@ -577,11 +582,9 @@ impl Teller {
                 }
                 out((Delta { tool_calls: vec![call], ..Delta::default() }, None));
             }
-            // The message has one slot.
-            Block::Text { .. } if !std::mem::replace(&mut self.has_text_seal, true) => {
-                out((Delta { extra_content: Some(ExtraContent::new(&sealed)), ..Delta::default() }, None));
-            }
-            Block::Text { .. } | Block::Refusal | Block::FunctionCall | Block::Nothing => {
+            // Told at the end: the words of a call are nothing to add fillers to.
+            Block::Call { .. } | Block::Text { .. } => self.layout.seal(Some(sealed)),
+            Block::Refusal | Block::FunctionCall | Block::Nothing => {
                 self.lose(&codes::REASONING_STATE_FOREIGN, "the message has no slot for more of the provider's state");
             }
         }
@@ -598,6 +601,7 @@ impl Teller {
             Block::Reasoning { form, words, seal, .. } => {
                 let own = seal.as_ref().and_then(|seal| Thoughts::of_payload(&seal.payload));
                 if self.hides_thoughts && !words.is_empty() {
+                    self.layout.close();
                     return self.lose(&codes::REASONING_HIDDEN, "the client asked not to see thoughts");
                 }
                 // State of a kind that nobody can use without its words is not worth an entry.
@@ -605,12 +609,11 @@ impl Teller {
                 if !is_empty {
                     self.details.block(words.into(), form, seal.as_ref());
                 }
-                // What an upstream of this dialect sealed may be in several entries, and Gemini seals its calls itself.
-                let is_other = |seal: &ir::Sealed| !matches!(seal.issuer.dialect.as_str(), ID | gemini::ID);
-                self.of_thought = seal.filter(is_other);
+                self.layout.seal(seal);
             }
-            Block::Refusal | Block::Call(_) | Block::FunctionCall | Block::Nothing => {}
+            Block::Refusal | Block::Call { .. } | Block::FunctionCall | Block::Nothing => {}
         }
+        self.layout.close();
     }
 
     /// A part that came in one piece.
@@ -622,6 +625,7 @@ impl Teller {
             }
             ir::Part::Opaque(part) => {
                 self.gap = true;
+                self.layout.opaque(&part);
                 self.losses.opaque(&part, ID);
                 self.losses.extensions(&part.meta.extensions, ID);
                 if let Some(words) = part.words {
@@ -653,6 +657,7 @@ impl Teller {
                 let what = format!("{kind:?} has no form in this dialect's answers");
                 let Some(words) = words else { return self.lose(&codes::ANSWER_PART_DROPPED, what) };
                 self.lose(&codes::CONTENT_AS_TEXT, what);
+                self.layout.begin_text();
                 self.gap = true;
                 self.text(words, out);
                 self.gap = true;
@@ -669,8 +674,12 @@ impl Teller {
     pub(super) fn finish(&mut self, finish: &ir::Finish, out: &mut dyn FnMut(Told)) -> &'static str {
         self.extensions(&finish.extensions);
         self.tell_details(out);
-        if let Some(notes) = self.notes.take().filter(|_| !self.has_text_seal) {
-            out((Delta { extra_content: Some(ExtraContent::new(&notes)), ..Delta::default() }, None));
+        let (slot, is_too_small) = self.layout.slot();
+        if is_too_small {
+            self.lose(&codes::REASONING_STATE_FOREIGN, "the message has no slot for more of the provider's state");
+        }
+        if let Some(slot) = slot {
+            out((Delta { extra_content: Some(ExtraContent::new(slot)), ..Delta::default() }, None));
         }
         if let Some(detail) =
             finish.detail.as_ref().filter(|_| finish.reason == ir::Reason::Refusal && !self.has_refusal)

@@ -12,7 +12,7 @@ use super::slots::{self, Owner};
 use super::{DIALECT, GATEWAY, compaction, tools};
 use crate::context::Cx;
 use crate::diagnostics::{Code, codes};
-use crate::dialects::hosted::keep_untold;
+use crate::dialects::hosted::{self, keep_untold};
 use crate::dialects::openai_responses::{self as words, own_tools, own_tools::OwnTool};
 use crate::error::Result;
 use crate::ir;
@@ -572,6 +572,12 @@ impl Input {
     fn seal_other(&mut self, cx: &mut Cx, seal: ir::Sealed, owner: Owner) {
         match owner {
             Owner::Reasoning => {}
+            Owner::Part => {
+                if let Some(mut part) = hosted::carried(&seal) {
+                    part.meta.place = cx.here();
+                    self.push_assistant(cx, ir::Part::Opaque(part));
+                }
+            }
             Owner::Call(id) => self.seals.push((id, seal, cx.here())),
             Owner::Text | Owner::Empty => {
                 let before = self.open_assistant().and_then(|message| message.parts.last_mut());
@@ -656,6 +662,14 @@ impl Input {
         let id = tag.id.map_or("", RawValue::get).trim_start_matches('"');
         let is_made_up = id.starts_with(words::MADE_UP_SEARCH) || id.starts_with(words::MADE_UP_CODE);
         let trace = words::trace(kind, raw);
+        // The item shows what its own dialect's words, which the client kept too, say whole.
+        let is_same = |part: &ir::Part| match (part, &trace) {
+            (ir::Part::Opaque(ir::Opaque { trace: Some(own), .. }), Some(trace)) => own.is_same_doing(trace),
+            _ => false,
+        };
+        if is_made_up && self.open_assistant().is_some_and(|message| message.parts.iter().any(is_same)) {
+            return Ok(());
+        }
         let words = trace.as_ref().and_then(ir::Trace::words);
         let loss = if words.is_some() { &codes::CONTENT_AS_TEXT } else { loss };
         let dialect = if is_made_up { GATEWAY } else { DIALECT };

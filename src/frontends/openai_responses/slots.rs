@@ -4,7 +4,8 @@
 //! those items have no slot here; by the time the seal is known, a stream has told the item already. So a reasoning item
 //! with an empty summary follows it, whose slot says behind the envelope what the seal belongs to: `#call:` and the
 //! call's id, `#text` for the text right before, `#empty` for a text without words. It is bound by that word, not by its
-//! place alone, so a client may move it, and [`open`] takes it back exactly.
+//! place alone, so a client may move it, and [`open`] takes it back exactly. `#part` says that the envelope holds what a hosted
+//! tool of another dialect did, in that dialect's words: the items that show it stand behind.
 
 use super::DIALECT;
 use crate::envelope;
@@ -21,6 +22,8 @@ pub(super) enum Owner {
     Text,
     /// A text without words.
     Empty,
+    /// It is a part itself.
+    Part,
 }
 
 /// The slot's value for a seal.
@@ -34,6 +37,7 @@ pub(super) fn wrap(seal: &ir::Sealed, owner: &Owner) -> String {
         }
         Owner::Text => out.push_str("#text"),
         Owner::Empty => out.push_str("#empty"),
+        Owner::Part => out.push_str("#part"),
     }
     out
 }
@@ -47,6 +51,7 @@ pub(super) fn open(slot: &ir::Text) -> Option<(ir::Sealed, Owner)> {
     let owner = match owner {
         "text" => Owner::Text,
         "empty" => Owner::Empty,
+        "part" => Owner::Part,
         other => Owner::Call(other.strip_prefix("call:")?.into()),
     };
     Some((envelope::open(DIALECT, &value.into())?, owner))

@@ -11,6 +11,7 @@ use super::response::{Call, ErrorEvent, Head, Item, ResponseObject, Status, cont
 use super::slots::{self, Owner};
 use crate::context::{Cx, Ids, Losses};
 use crate::diagnostics::{Diagnostic, codes};
+use crate::dialects::hosted;
 use crate::dialects::openai_responses::own_tools::OwnTool;
 use crate::dialects::openai_responses::{self as words, Annotation, Content, Logprob};
 use crate::error::{Error, Kind};
@@ -349,13 +350,14 @@ impl Stream {
                 };
                 let id = meta.item.as_ref().and_then(|item| item.id.clone()).unwrap_or_else(|| self.ids.make(prefix));
                 let arguments = String::new();
+                let seal = meta.seal.as_deref().filter(|seal| !seal.is_note()).cloned();
                 let item = Item::Call(Call { id, call_id, name, namespace, kind, own, arguments, meta });
                 match own {
                     // Clients take the file of a patch from the item's beginning, so it waits until that is known.
                     Some(_) => self.item = Some(item),
                     None => self.open_item(item, out),
                 }
-                Block::Call { seal: None }
+                Block::Call { seal }
             }
             ir::Open::Whole(part) => {
                 self.whole(*part, out);
@@ -663,6 +665,9 @@ impl Stream {
                 }
             }
             ir::Part::Opaque(opaque) => {
+                if let Some(seal) = hosted::carry(&opaque) {
+                    self.seal_item(&seal, &Owner::Part, out);
+                }
                 if self.trace(&opaque, out) {
                     return;
                 }
