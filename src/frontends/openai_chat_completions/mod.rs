@@ -1,5 +1,6 @@
 //! Chat Completions, as clients speak it.
 
+mod delta;
 mod layout;
 mod message;
 mod places;

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::response::{Delta, Logprobs, More, Teller, Told, UsageEntry};
+use super::delta::{Delta, More};
+use super::response::{Logprobs, Teller, Told, UsageEntry};
 use crate::context::Ids;
 use crate::diagnostics::Diagnostic;
 use crate::dialects::openai;
