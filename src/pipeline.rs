@@ -420,7 +420,8 @@ impl Plan {
         if matches!(route.operation, Operation::Beside { .. }) && frontend.dialect() != resolved.dialect {
             return Err(not_compacted());
         }
-        let takes_relay = is_whole && relay::applies(*frontend, route, resolved, seen, waiting.body().as_str());
+        let body = waiting.body().as_str();
+        let takes_relay = is_whole && relay::applies(*frontend, self.backend, route, resolved, seen, body);
         if takes_relay && self.dump.is_none() {
             return Ok((Work::Relay { body: waiting.body().clone(), seen: seen.clone() }, None));
         }

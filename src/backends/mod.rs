@@ -193,6 +193,13 @@ pub trait Backend: Sync {
         false
     }
 
+    /// Whether a request of this very dialect, `body`, is refused by the upstream as it stands, for something that raising it mends:
+    /// then it is not relayed. This is for a look at the bytes; in doubt it says yes.
+    fn mends(&self, body: &str, target: &Target) -> bool {
+        let _ = (body, target);
+        false
+    }
+
     /// Raises a request. Reports to `cx` what the dialect cannot say.
     ///
     /// # Errors

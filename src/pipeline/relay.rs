@@ -5,6 +5,7 @@ use std::ops::Range;
 use memchr::memmem;
 use serde_json::value::RawValue;
 
+use crate::backends::Backend;
 use crate::config::Resolved;
 use crate::envelope;
 use crate::error::{Error, Result};
@@ -62,7 +63,14 @@ impl Seen {
 }
 
 /// Whether the relay carries this request.
-pub(super) fn applies(frontend: &dyn Frontend, route: &Route, resolved: &Resolved, seen: &Seen, body: &str) -> bool {
+pub(super) fn applies(
+    frontend: &dyn Frontend,
+    backend: &dyn Backend,
+    route: &Route,
+    resolved: &Resolved,
+    seen: &Seen,
+    body: &str,
+) -> bool {
     frontend.dialect() == resolved.dialect
         && matches!(route.operation, Operation::Generate | Operation::Beside { .. })
         && route.sse
@@ -71,6 +79,7 @@ pub(super) fn applies(frontend: &dyn Frontend, route: &Route, resolved: &Resolve
         && resolved.delivery.is_none_or(|delivery| delivery == seen.delivery)
         && !holds(body, envelope::MARK)
         && !frontend.made_up_ids().iter().any(|id| holds(body, id))
+        && !resolved.targets.first().is_some_and(|target| backend.mends(body, target))
 }
 
 /// Whether `mark` stands anywhere in a body. The standard library looks for it byte by byte, which tells in half a megabyte.

@@ -21,6 +21,7 @@ mod request;
 mod stream;
 mod wire;
 
+use memchr::memmem;
 use serde_json::Value;
 
 use super::{Backend, Decoder, Memo, Raised, Target};
@@ -59,6 +60,12 @@ impl Backend for OpenaiChatCompletions {
             ir::MediaKind::Audio => !is_own(),
             ir::MediaKind::Image | ir::MediaKind::Video => false,
         }
+    }
+
+    /// Most clients drop `reasoning_content`, which they do not know, and DeepSeek refuses calls without it.
+    fn mends(&self, body: &str, target: &Target) -> bool {
+        let count = |name: &str| memmem::find_iter(body.as_bytes(), name).count();
+        target.capabilities.signatures == Some(true) && count("\"tool_calls\"") > count("\"reasoning_content\"")
     }
 
     fn raise(&self, cx: &mut Cx, request: &ir::Request, target: &Target) -> Result<Raised> {
