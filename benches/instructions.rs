@@ -6,6 +6,7 @@
 #[path = "workload.rs"]
 mod workload;
 
+use std::any::Any;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -19,12 +20,20 @@ use any_api::pipeline::{Gateway, Moment, Received, Step};
 
 /// What callgrind looks at.
 #[inline(never)]
-fn measured(work: Box<dyn FnOnce() -> usize>) -> usize {
+fn measured(work: Work) -> (usize, Box<dyn Any>) {
     work()
 }
 
+/// What is measured. Gives how much it made, and what is to be thrown away afterwards.
+type Work = Box<dyn FnOnce() -> (usize, Box<dyn Any>)>;
+
 /// A case: made anew for each run, so that what it needs is not counted.
-type Case = (String, Box<dyn Fn() -> Box<dyn FnOnce() -> usize>>);
+type Case = (String, Box<dyn Fn() -> Work>);
+
+/// Work of which nothing is left.
+fn work(does: impl FnOnce() -> usize + 'static) -> Work {
+    Box::new(move || (does(), Box::new(())))
+}
 
 /// The events of a measured stream.
 const PIECES: usize = 300;
@@ -41,9 +50,8 @@ fn cases() -> Vec<Case> {
                     let document = text.clone();
                     Box::new(move || {
                         let (cx, lowered) = lower(dialect, document);
-                        let count = lowered.request.messages.len();
-                        std::mem::forget((cx, lowered));
-                        count
+                        // It goes on to be raised, and is thrown away then.
+                        (lowered.request.messages.len(), Box::new((cx, lowered)) as Box<dyn Any>)
                     })
                 }),
             ));
@@ -51,7 +59,7 @@ fn cases() -> Vec<Case> {
                 format!("raise {dialect} {size}"),
                 Box::new(move || {
                     let (cx, lowered) = lower(dialect, document.clone());
-                    Box::new(move || raise(dialect, &cx, &lowered.request).len())
+                    work(move || raise(dialect, &cx, &lowered.request).len())
                 }),
             ));
         }
@@ -59,7 +67,7 @@ fn cases() -> Vec<Case> {
             format!("parse {dialect}"),
             Box::new(move || {
                 let document = answer(dialect);
-                Box::new(move || {
+                work(move || {
                     let mut cx = Cx::new(ir::Body::new(document), 0, Ids::new(1));
                     backend(dialect).parse(&mut cx, &memo(dialect)).map_or(0, |response| response.parts.len())
                 })
@@ -70,23 +78,21 @@ fn cases() -> Vec<Case> {
             Box::new(move || {
                 let mut cx = Cx::new(ir::Body::new(answer(dialect)), 0, Ids::new(1));
                 let response = backend(dialect).parse(&mut cx, &memo(dialect));
-                Box::new(move || {
-                    response.map_or(0, |response| frontend(dialect).render(&mut cx, &asked(), response).len())
-                })
+                work(move || response.map_or(0, |response| frontend(dialect).render(&mut cx, &asked(), response).len()))
             }),
         ));
         out.push((
             format!("decoder {dialect}, {PIECES} events"),
             Box::new(move || {
                 let chunks = stream(dialect, PIECES);
-                Box::new(move || decode(dialect, &chunks).len())
+                work(move || decode(dialect, &chunks).len())
             }),
         ));
         out.push((
             format!("encoder {dialect}, {PIECES} events"),
             Box::new(move || {
                 let events = decode(dialect, &stream(dialect, PIECES));
-                Box::new(move || encode(dialect, events))
+                work(move || encode(dialect, events))
             }),
         ));
     }
@@ -97,7 +103,7 @@ fn cases() -> Vec<Case> {
                 Box::new(move || {
                     let body = request("claude", bytes).into_bytes();
                     let gateway = gateway(upstream);
-                    Box::new(move || whole(&gateway, body))
+                    work(move || whole(&gateway, body))
                 }),
             ));
         }
@@ -148,13 +154,15 @@ fn write(dir: &str) -> std::io::Result<()> {
 }
 
 /// How long a case takes, at the median of some runs.
-fn nanoseconds(make: &dyn Fn() -> Box<dyn FnOnce() -> usize>) -> u128 {
+fn nanoseconds(make: &dyn Fn() -> Work) -> u128 {
     let mut times: Vec<u128> = (0..51)
         .map(|_| {
             let work = make();
             let began = Instant::now();
-            black_box(measured(work));
-            began.elapsed().as_nanos()
+            let left = black_box(measured(work));
+            let took = began.elapsed().as_nanos();
+            drop(left);
+            took
         })
         .collect();
     times.sort_unstable();
@@ -180,7 +188,7 @@ fn main() {
             println!("{name}: {}", nanoseconds(&make));
         } else if mode == "run" {
             // The first time fills what is filled once a process.
-            let first = make()();
+            let (first, _) = make()();
             assert!(first > 0, "{name} did nothing");
             black_box(measured(make()));
         } else {
