@@ -8,6 +8,7 @@ mod workload;
 
 use std::any::Any;
 use std::hint::black_box;
+use std::rc::Rc;
 use std::time::Instant;
 
 use workload::{
@@ -97,12 +98,13 @@ fn cases() -> Vec<Case> {
         ));
     }
     for (name, upstream) in [("relay", "claude"), ("translate", "openai-chat-completions")] {
+        let gateway = Rc::new(gateway(upstream));
         for (size, bytes) in SIZES {
+            let (gateway, document) = (Rc::clone(&gateway), request("claude", bytes).into_bytes());
             out.push((
                 format!("gateway {name} {size}"),
                 Box::new(move || {
-                    let body = request("claude", bytes).into_bytes();
-                    let gateway = gateway(upstream);
+                    let (gateway, body) = (Rc::clone(&gateway), document.clone());
                     work(move || whole(&gateway, body))
                 }),
             ));
