@@ -14,8 +14,6 @@ struct Marks {
     backslashes: u32,
     /// Characters that may not stand in a string as they are.
     controls: u32,
-    /// What stands behind most backslashes: quotes, backslashes, `n` and `t`. Some of them may be missing.
-    escapable: u32,
 }
 
 impl Marks {
@@ -28,7 +26,6 @@ impl Marks {
             quotes: head.quotes | tail.quotes << 16,
             backslashes: head.backslashes | tail.backslashes << 16,
             controls: head.controls | tail.controls << 16,
-            escapable: head.escapable | tail.escapable << 16,
         }
     }
 
@@ -38,16 +35,9 @@ impl Marks {
     fn of_half(bytes: &[u8; 16]) -> Self {
         use wide::u8x16;
         let bytes = u8x16::new(*bytes);
-        let equal = |byte: u8| bytes.simd_eq(u8x16::splat(byte));
-        let (quotes, backslashes) = (equal(b'"'), equal(b'\\'));
-        let controls = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes);
-        let escapable = quotes | backslashes | equal(b'n') | equal(b't');
-        Self {
-            quotes: quotes.to_bitmask(),
-            backslashes: backslashes.to_bitmask(),
-            controls: controls.to_bitmask(),
-            escapable: escapable.to_bitmask(),
-        }
+        let equal = |byte: u8| bytes.simd_eq(u8x16::splat(byte)).to_bitmask();
+        let controls = bytes.min(u8x16::splat(0x1f)).simd_eq(bytes).to_bitmask();
+        Self { quotes: equal(b'"'), backslashes: equal(b'\\'), controls }
     }
 
     /// The marks of 16 bytes.
@@ -69,7 +59,7 @@ impl Marks {
     /// The marks of 16 bytes, of all kinds together.
     #[cfg(not(any(target_feature = "sse2", target_feature = "simd128", target_feature = "neon")))]
     fn any_of_half(bytes: &[u8; 16]) -> u32 {
-        let Self { quotes, backslashes, controls, .. } = Self::of_words(bytes);
+        let Self { quotes, backslashes, controls } = Self::of_words(bytes);
         quotes | backslashes | controls
     }
 
@@ -83,7 +73,6 @@ impl Marks {
             quotes: head.quotes | tail.quotes << 8,
             backslashes: head.backslashes | tail.backslashes << 8,
             controls: head.controls | tail.controls << 8,
-            escapable: head.escapable | tail.escapable << 8,
         }
     }
 
@@ -104,12 +93,7 @@ impl Marks {
         }
         // The top bits, brought together at the upper end.
         let gathered = |tops: u64| ((tops >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32;
-        Self {
-            quotes: gathered(quotes),
-            backslashes: gathered(backslashes),
-            controls: gathered(controls),
-            escapable: gathered(quotes | backslashes | equal(b'n'.into()) | equal(b't'.into())),
-        }
+        Self { quotes: gathered(quotes), backslashes: gathered(backslashes), controls: gathered(controls) }
     }
 }
 
@@ -135,7 +119,7 @@ pub(super) fn short(bytes: &[u8], at: usize) -> Option<usize> {
 /// Passes over a string, from `at` on, which is behind its opening quote. `None` if it has no end, or is no JSON.
 pub(super) fn string(bytes: &[u8], mut at: usize) -> Option<Passed> {
     let (mut escapes, mut has_unicode) = (0, false);
-    // Whether the first byte of the block is escaped by the last one before it.
+    // The first byte of the block belongs to an escape that began before it.
     let mut carried = 0_u64;
     loop {
         let rest = bytes.get(at..)?;
@@ -148,20 +132,18 @@ pub(super) fn string(bytes: &[u8], mut at: usize) -> Option<Passed> {
                 &padded
             }
         };
-        let Marks { quotes, backslashes, controls, escapable } = Marks::of(block);
-        let escaped = begins(u64::from(backslashes), carried) << 1 | carried;
-        let stops = u64::from(quotes) & !escaped | u64::from(controls);
-        // What is escaped before whatever ends the string.
-        let inside = escaped & stops.wrapping_sub(1) & !stops & u64::from(u32::MAX);
-        escapes += inside.count_ones();
-        // Escapes stand where they will, so that to ask for each what it is, would be to guess wrong in every other block.
-        let mut odd = inside & !u64::from(escapable);
-        while odd != 0 {
-            let index = odd.trailing_zeros() as usize;
-            match block.get(index).and_then(|byte| ESCAPES.get(usize::from(*byte))) {
+        let Marks { quotes, backslashes, controls } = Marks::of(block);
+        let mut begins = u64::from(backslashes) & !carried;
+        let mut stops = u64::from(quotes) & !carried | u64::from(controls);
+        carried = 0;
+        // An escape before whatever ends the string.
+        while begins != 0 && begins.trailing_zeros() < stops.trailing_zeros() {
+            let index = begins.trailing_zeros() as usize;
+            let escaped = *rest.get(index + 1)?;
+            match ESCAPES.get(usize::from(escaped)) {
                 Some(Escape::Plain) => {}
                 Some(Escape::Unicode) => {
-                    let digits = rest.get(index + 1..index + 5)?;
+                    let digits = rest.get(index + 2..index + 6)?;
                     if !digits.iter().all(u8::is_ascii_hexdigit) {
                         return None;
                     }
@@ -169,31 +151,20 @@ pub(super) fn string(bytes: &[u8], mut at: usize) -> Option<Passed> {
                 }
                 Some(Escape::None) | None => return None,
             }
-            odd &= odd - 1;
+            escapes += 1;
+            // The backslash, and what it escapes, which may be a backslash or a quote.
+            let pair = 3 << index;
+            begins &= !pair;
+            stops &= !pair;
+            carried = pair >> BLOCK;
         }
         if stops != 0 {
             let index = stops.trailing_zeros();
             let is_end = u64::from(controls) >> index & 1 == 0;
             return is_end.then(|| Passed { end: at + index as usize + 1, escapes, has_unicode });
         }
-        carried = escaped >> BLOCK;
         at += BLOCK;
     }
-}
-
-/// The backslashes that begin an escape: all that are not escaped themselves. `carried`: the first byte is.
-fn begins(backslashes: u64, carried: u64) -> u64 {
-    // Mostly no two stand side by side.
-    if backslashes & (backslashes << 1 | carried) == 0 {
-        return backslashes;
-    }
-    let (mut left, mut out) = (backslashes & !carried, 0);
-    while left != 0 {
-        let lowest = left & left.wrapping_neg();
-        out |= lowest;
-        left &= !(lowest | lowest << 1);
-    }
-    out
 }
 
 /// What a backslash before a byte makes of it.
@@ -231,8 +202,8 @@ mod tests {
                 for other in [b'a', b'"', b'\\', 0x1f, 0x20, 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
                     let mut bytes = [other; 16];
                     bytes[place] = byte;
-                    let (marks, others) = (Marks::of_words(&bytes), Marks::of_half(&bytes));
-                    assert_eq!(Marks { escapable: others.escapable, ..marks }, others, "{bytes:?}");
+                    let marks = Marks::of_words(&bytes);
+                    assert_eq!(marks, Marks::of_half(&bytes), "{bytes:?}");
                     let any = marks.quotes | marks.backslashes | marks.controls;
                     assert_eq!(any, Marks::any_of_half(&bytes), "{bytes:?}");
                     let expected = |is: fn(u8) -> bool| {
@@ -241,9 +212,6 @@ mod tests {
                     assert_eq!(marks.quotes, expected(|byte| byte == b'"'));
                     assert_eq!(marks.backslashes, expected(|byte| byte == b'\\'));
                     assert_eq!(marks.controls, expected(|byte| byte < 0x20));
-                    let escapable = expected(|byte| matches!(byte, b'"' | b'\\' | b'n' | b't'));
-                    assert_eq!(marks.escapable & !escapable, 0);
-                    assert_eq!(others.escapable & !escapable, 0);
                 }
             }
         }
