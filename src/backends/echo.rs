@@ -262,7 +262,7 @@ impl EchoDecoder {
             Err(error) => return out.fail(Error::unreadable(format!("echo said what is none of its words: {error}"))),
         };
         if let Some(text) = line.text {
-            out.text(&text);
+            out.text(&*text);
         }
         if let Some(call) = line.call {
             let key = self.calls;

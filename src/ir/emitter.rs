@@ -155,28 +155,28 @@ impl Emitter {
     }
 
     /// More text. Goes on with the open text block, or begins one.
-    pub fn text(&mut self, text: &str) {
-        self.piece(BlockKind::Text, text, || Open::Text { meta: Meta::default() });
+    pub fn text(&mut self, text: impl Into<Text>) {
+        self.piece(BlockKind::Text, text.into(), || Open::Text { meta: Meta::default() });
     }
 
     /// More thoughts.
-    pub fn reasoning(&mut self, form: ReasoningForm, text: &str) {
-        self.piece(BlockKind::Reasoning(form), text, || Open::Reasoning { form, meta: Meta::default() });
+    pub fn reasoning(&mut self, form: ReasoningForm, text: impl Into<Text>) {
+        self.piece(BlockKind::Reasoning(form), text.into(), || Open::Reasoning { form, meta: Meta::default() });
     }
 
     /// More of a refusal's words.
-    pub fn refusal(&mut self, text: &str) {
-        self.piece(BlockKind::Refusal, text, || Open::Refusal { meta: Meta::default() });
+    pub fn refusal(&mut self, text: impl Into<Text>) {
+        self.piece(BlockKind::Refusal, text.into(), || Open::Refusal { meta: Meta::default() });
     }
 
-    fn piece(&mut self, kind: BlockKind, text: &str, open: impl FnOnce() -> Open) {
+    fn piece(&mut self, kind: BlockKind, text: Text, open: impl FnOnce() -> Open) {
         if text.is_empty() || !self.begin() {
             return;
         }
         if self.current(&kind).is_none() {
             self.open_block(kind, open(), false);
         }
-        self.push(Event::Delta(text.into()));
+        self.push(Event::Delta(text));
     }
 
     /// Begins a text block of its own, also where one is open: for upstreams that say where blocks begin.

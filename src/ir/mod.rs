@@ -70,8 +70,8 @@ pub use request::{
 pub use response::{Finish, Reason, Response, Usage};
 pub use setting::{Places, Setting};
 pub use stream::{Annotation, Event, Open, Start, check, collect};
-pub(crate) use text::write_json;
 pub use text::{Body, Json, MAX_DEPTH, Text, is_too_deep};
+pub(crate) use text::{Pieces, write_json};
 pub use tool::{
     Ability, Custom, Function, Grammar, Hosted, Location, McpServer, Schema, SchemaLanguage, Tool, ToolChoice,
     WebSearch,

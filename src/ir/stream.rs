@@ -11,8 +11,8 @@
 use serde::Serialize;
 
 use super::{
-    CallKind, Citation, Extensions, Finish, Meta, Part, Reasoning, ReasoningForm, Refusal, Response, Sealed, Text,
-    TextPart, TokenLogprob, ToolCall, Usage,
+    CallKind, Citation, Extensions, Finish, Meta, Part, Pieces, Reasoning, ReasoningForm, Refusal, Response, Sealed,
+    Text, TextPart, TokenLogprob, ToolCall, Usage,
 };
 use crate::error::Error;
 
@@ -133,7 +133,7 @@ pub enum Annotation {
 pub fn collect(events: impl IntoIterator<Item = Event>) -> Result<Response, Error> {
     let mut response = Response::default();
     let mut open: Option<Part> = None;
-    let mut delta = String::new();
+    let mut delta = Pieces::default();
     for event in events {
         match event {
             Event::Start(Start { id, model, created, usage, extensions }) => {
@@ -142,7 +142,7 @@ pub fn collect(events: impl IntoIterator<Item = Event>) -> Result<Response, Erro
             Event::Usage(usage) => response.usage.update(usage),
             Event::Idle => {}
             Event::Open(block) => open = Some(begin(block)),
-            Event::Delta(text) => delta.push_str(&text),
+            Event::Delta(text) => delta.push(text),
             Event::Annotate(annotation) => annotate(annotation, &mut open),
             Event::Seal(seal) => {
                 if let Some(part) = &mut open {
@@ -180,12 +180,13 @@ fn annotate(annotation: Annotation, open: &mut Option<Part>) {
     }
 }
 
-fn end(part: Part, delta: String) -> Part {
+fn end(part: Part, delta: Pieces) -> Part {
+    let told = || delta.join().unwrap_or_default();
     match part {
-        Part::Text(part) => Part::Text(TextPart { text: delta.into(), ..part }),
-        Part::Reasoning(part) => Part::Reasoning(Reasoning { text: delta.into(), ..part }),
-        Part::ToolCall(part) => Part::ToolCall(ToolCall { arguments: delta.into(), ..part }),
-        Part::Refusal(part) => Part::Refusal(Refusal { text: delta.into(), ..part }),
+        Part::Text(part) => Part::Text(TextPart { text: told(), ..part }),
+        Part::Reasoning(part) => Part::Reasoning(Reasoning { text: told(), ..part }),
+        Part::ToolCall(part) => Part::ToolCall(ToolCall { arguments: told(), ..part }),
+        Part::Refusal(part) => Part::Refusal(Refusal { text: told(), ..part }),
         whole @ (Part::Media(_) | Part::ToolResult(_) | Part::Opaque(_)) => whole,
     }
 }

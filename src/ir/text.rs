@@ -14,6 +14,7 @@ use super::landmarks::Landmarks;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
 
 /// A whole document (a request's or an answer's body), shared by all handles that point into it.
 #[derive(Clone, Default)]
@@ -321,6 +322,27 @@ impl Serialize for Text {
     }
 }
 
+/// Texts that are told one by one and are one text together. A single one stays what it is: a part of its document.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pieces(SmallVec<[Text; 1]>);
+
+impl Pieces {
+    /// One more.
+    pub(crate) fn push(&mut self, piece: Text) {
+        self.0.push(piece);
+    }
+
+    /// All of it; `None` where there was none.
+    pub(crate) fn join(self) -> Option<Text> {
+        let mut pieces = self.0;
+        match pieces.as_slice() {
+            [] => None,
+            [_] => pieces.pop(),
+            several => Some(several.iter().map(Text::as_str).collect::<String>().into()),
+        }
+    }
+}
+
 /// Writes what is JSON already, as it is. `RawValue` is written so too, but cannot be made without reading it once more, which
 /// for a prompt is most of the work; so what it says to serde_json is said here.
 fn serialize_raw<S: Serializer>(json: &str, serializer: S) -> Result<S::Ok, S::Error> {
@@ -333,16 +355,16 @@ fn serialize_raw<S: Serializer>(json: &str, serializer: S) -> Result<S::Ok, S::E
 /// Writes JSON behind what is in `out`. What JSON cannot say (there is no such thing among our wire structs) is written as `null`.
 pub(crate) fn write_json<T: Serialize + ?Sized>(data: &T, out: &mut Vec<u8>) {
     let start = out.len();
-    if serde_json::to_writer(Pieces(out), data).is_err() {
+    if serde_json::to_writer(Gathered(out), data).is_err() {
         out.truncate(start);
         out.extend_from_slice(b"null");
     }
 }
 
 /// Takes what the library writes: mostly a quote, a comma or a colon at a time, which is not worth a call to copy it.
-struct Pieces<'o>(&'o mut Vec<u8>);
+struct Gathered<'o>(&'o mut Vec<u8>);
 
-impl io::Write for Pieces<'_> {
+impl io::Write for Gathered<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write_all(bytes)?;
         Ok(bytes.len())

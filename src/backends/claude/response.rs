@@ -75,7 +75,7 @@ pub(super) fn parse(cx: &mut Cx, memo: &Memo) -> Result<ir::Response> {
         return Err(Error::unreadable("the upstream's answer has no content"));
     };
     let mut out = ir::Emitter::new(memo.ids.clone());
-    let mut reader = Reader::new(memo.clone());
+    let mut reader = Reader { document: document.clone(), ..Reader::new(memo.clone()) };
     reader.message(text, &mut out)?;
     reader.blocks(content, &mut out)?;
     reader.finish(&mut out);
@@ -94,6 +94,8 @@ pub(super) fn unreadable(error: &Error) -> Error {
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
     memo: Memo,
+    /// The whole answer; nothing, of a stream.
+    document: ir::Body,
     block: Option<Open>,
     calls: u64,
     usage: Map<String, Value>,
@@ -131,6 +133,7 @@ impl Reader {
     pub(super) fn new(memo: Memo) -> Self {
         Self {
             memo,
+            document: ir::Body::default(),
             block: None,
             calls: 0,
             usage: Map::new(),
@@ -259,7 +262,8 @@ impl Reader {
             "tool_use" => self.open_call(&block, meta, out),
             _ => {
                 self.block = Some(Open::Text { meta: Some(meta) });
-                self.text(block.text.as_deref().unwrap_or_default(), out);
+                let text = block.text.map(|text| text.text(&self.document)).unwrap_or_default();
+                self.text(text, out);
                 for raw in block.citations.unwrap_or_default() {
                     self.citation(raw, out)?;
                 }
@@ -286,7 +290,7 @@ impl Reader {
     }
 
     /// More text.
-    pub(super) fn text(&mut self, text: &str, out: &mut ir::Emitter) {
+    pub(super) fn text(&mut self, text: ir::Text, out: &mut ir::Emitter) {
         match &mut self.block {
             _ if text.is_empty() => {}
             Some(Open::Text { meta }) => {
@@ -295,7 +299,7 @@ impl Reader {
                 }
                 out.text(text);
             }
-            _ => self.merge("text", text, out),
+            _ => self.merge("text", &text, out),
         }
     }
 

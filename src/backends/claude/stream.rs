@@ -54,7 +54,7 @@ enum More {
 impl More {
     fn tell(self, words: &str, reader: &mut Reader, out: &mut ir::Emitter) {
         match self {
-            Self::Text => reader.text(words, out),
+            Self::Text => reader.text(words.into(), out),
             Self::Thinking => reader.thinking(words, out),
             Self::PartialJson => reader.partial_json(words, out),
         }
@@ -167,7 +167,7 @@ fn delta(reader: &mut Reader, delta: Option<Delta<'_>>, out: &mut ir::Emitter) -
         return Ok(());
     }
     if let Some(text) = said(delta.text) {
-        reader.text(&text, out);
+        reader.text((&*text).into(), out);
     }
     if let Some(text) = said(delta.thinking) {
         reader.thinking(&text, out);

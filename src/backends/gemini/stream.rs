@@ -175,9 +175,9 @@ impl Reader {
         match (repeat.said, &mut self.text) {
             (More::Text, Some(text)) => {
                 text.push_str(&repeat.words);
-                out.text(&repeat.words);
+                out.text(&*repeat.words);
             }
-            (More::Thoughts, _) if self.is_thinking => out.reasoning(ir::ReasoningForm::Summary, &repeat.words),
+            (More::Thoughts, _) if self.is_thinking => out.reasoning(ir::ReasoningForm::Summary, &*repeat.words),
             (More::Text | More::Thoughts, _) => return false,
         }
         if let Some(totals) = repeat.counts {

@@ -151,7 +151,7 @@ pub(super) fn parse(cx: &mut Cx, memo: &Memo) -> Result<ir::Response> {
         out.report(&codes::ANSWER_PART_DROPPED, "choices", "only the first choice is told");
     }
     out.start(start);
-    let mut reader = Reader { is_whole: true, ..Reader::new(memo.clone()) };
+    let mut reader = Reader { is_whole: true, document: body.clone(), ..Reader::new(memo.clone()) };
     match choice.message.as_ref().or(choice.delta.as_ref()) {
         Some(message) => reader.message(message, choice.logprobs, &mut out),
         // Azure leaves out what its filters caught.
@@ -316,6 +316,8 @@ pub(super) struct Reader {
     run: Run,
     begun: bool,
     is_whole: bool,
+    /// The whole answer; nothing, of a stream.
+    document: ir::Body,
     /// The newest block is text, as far as this reader opened it.
     in_text: bool,
     /// Sources that came before the text they back, as OpenRouter sends them.
@@ -338,6 +340,7 @@ impl Reader {
             run: Run::default(),
             begun: false,
             is_whole: false,
+            document: ir::Body::default(),
             in_text: false,
             early_sources: Vec::new(),
             sources: Vec::new(),
@@ -402,7 +405,7 @@ impl Reader {
         self.thoughts(message, out);
         let had_text = match &message.content {
             None => false,
-            Some(StrOr::Str(text)) => self.text(text, out),
+            Some(StrOr::Str(text)) => self.text(text.text(&self.document), out),
             Some(StrOr::Other(parts)) => {
                 let texts = parts.iter().filter(|part| self.content_part(part, out));
                 texts.count() > 0
@@ -461,7 +464,7 @@ impl Reader {
         }
     }
 
-    fn text(&mut self, text: &str, out: &mut ir::Emitter) -> bool {
+    fn text(&mut self, text: ir::Text, out: &mut ir::Emitter) -> bool {
         if text.is_empty() {
             return false;
         }
@@ -474,7 +477,7 @@ impl Reader {
     /// A part of a content that is a list; gives whether it was text.
     fn content_part(&mut self, part: &ContentPart<'_>, out: &mut ir::Emitter) -> bool {
         match (part.kind.as_deref(), &part.text) {
-            (Some("text") | None, Some(text)) => return self.text(text, out),
+            (Some("text") | None, Some(text)) => return self.text(text.text(&self.document), out),
             (Some("thinking"), _) => {
                 let words = part.thinking.map(thinking_of).unwrap_or_default();
                 self.more_thoughts(ThoughtField::Thinking, ir::ReasoningForm::Raw, &words, out);

@@ -18,14 +18,14 @@ use crate::ir;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Block<'a> {
     Text {
-        text: Cow<'a, str>,
+        text: Cow<'a, ir::Text>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         citations: Vec<&'a ir::Json>,
         #[serde(flatten)]
         rest: ir::Written<'a>,
     },
     Thinking {
-        thinking: &'a str,
+        thinking: ir::Text,
         /// The SDKs want the field; "" where there is no signature. Never a made-up one.
         signature: Cow<'a, str>,
         #[serde(flatten)]
@@ -133,7 +133,7 @@ fn blocks<'a>(asked: &Asked, part: &'a ir::Part, out: &mut Vec<Block<'a>>, losse
             if is_hidden {
                 lose_thoughts(losses);
             }
-            let thinking = if is_hidden { "" } else { part.text.as_str() };
+            let thinking = if is_hidden { ir::Text::default() } else { part.text.clone() };
             match (part.form, slot) {
                 (ir::ReasoningForm::Redacted, Some(data)) => out.push(Block::RedactedThinking { data, rest }),
                 (ir::ReasoningForm::Redacted, None) => {}
@@ -167,13 +167,13 @@ fn blocks<'a>(asked: &Asked, part: &'a ir::Part, out: &mut Vec<Block<'a>>, losse
 }
 
 /// What is told in words of a part that has no form here. `block`: where it would stand.
-pub(super) fn words<'a>(part: &'a ir::Part, block: usize, losses: &mut Losses) -> Option<Cow<'a, str>> {
+pub(super) fn words<'a>(part: &'a ir::Part, block: usize, losses: &mut Losses) -> Option<Cow<'a, ir::Text>> {
     let words = match part {
         ir::Part::Opaque(part) => {
             losses.opaque(part, ID);
-            return part.words.as_deref().map(Cow::Borrowed);
+            return part.words.as_ref().map(Cow::Borrowed);
         }
-        ir::Part::Media(media) => media.words().map(|words| Cow::Owned(words.as_str().to_owned())),
+        ir::Part::Media(media) => media.words().map(Cow::Owned),
         ir::Part::ToolResult(_)
         | ir::Part::Text(_)
         | ir::Part::ToolCall(_)

@@ -1,5 +1,7 @@
 //! Encodes events as Claude's stream: every event has its name, blocks have contiguous indexes and never overlap.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -184,11 +186,11 @@ impl ClaudeEncoder {
         let rest = rest(&open);
         match &open {
             ir::Open::Text { .. } | ir::Open::Refusal { .. } => {
-                self.start_block(Block::Text { text: "".into(), citations: Vec::new(), rest }, out);
+                self.start_block(Block::Text { text: Cow::default(), citations: Vec::new(), rest }, out);
             }
             ir::Open::Reasoning { .. } => {
                 self.said.thought = true;
-                self.start_block(Block::Thinking { thinking: "", signature: "".into(), rest }, out);
+                self.start_block(Block::Thinking { thinking: ir::Text::default(), signature: "".into(), rest }, out);
             }
             ir::Open::ToolCall { id, name, .. } => {
                 self.said.call = true;
@@ -227,7 +229,7 @@ impl ClaudeEncoder {
         }
         if let Some(text) = response::words(part, self.place(), &mut self.losses) {
             let rest = part.meta().extensions.written(ID, "");
-            self.start_block(Block::Text { text: "".into(), citations: Vec::new(), rest }, out);
+            self.start_block(Block::Text { text: Cow::default(), citations: Vec::new(), rest }, out);
             self.delta(Delta::Text { text: &text }, out);
             self.stop_block(out);
         }

@@ -597,8 +597,8 @@ struct Choice<'a> {
 #[derive(Serialize)]
 struct Message<'a> {
     role: &'static str,
-    content: Option<&'a str>,
-    refusal: Option<&'a str>,
+    content: Option<&'a ir::Text>,
+    refusal: Option<&'a ir::Text>,
     #[serde(flatten)]
     delta: Delta,
     #[serde(flatten)]
@@ -608,10 +608,10 @@ struct Message<'a> {
 /// What the deltas of an answer add up to.
 #[derive(Default)]
 struct Sum {
-    content: Option<String>,
-    refusal: Option<String>,
-    reasoning_content: Option<String>,
-    reasoning: Option<String>,
+    content: ir::Pieces,
+    refusal: ir::Pieces,
+    reasoning_content: ir::Pieces,
+    reasoning: ir::Pieces,
     rest: Delta,
     logprobs: Option<Logprobs>,
 }
@@ -639,7 +639,7 @@ impl Sum {
             (reasoning, &mut self.reasoning),
         ] {
             if let Some(more) = more {
-                all.get_or_insert_default().push_str(&more);
+                all.push(more);
             }
         }
         let rest = &mut self.rest;
@@ -721,16 +721,17 @@ pub(super) fn render(cx: &mut Cx, asked: &Asked, response: ir::Response) -> Vec<
     }
     cx.report_all(teller.take_losses());
     let Sum { content, refusal, reasoning_content, reasoning, rest: mut delta, logprobs } = sum;
-    delta.reasoning_content = reasoning_content.map(ir::Text::from);
-    delta.reasoning = reasoning.map(ir::Text::from);
+    let (content, refusal) = (content.join(), refusal.join());
+    delta.reasoning_content = reasoning_content.join();
+    delta.reasoning = reasoning.join();
     let is_silent = delta.tool_calls.is_empty() && delta.function_call.is_none() && refusal.is_none();
     let is_silent = (is_silent && delta.audio.is_none()) || noted(CONTENT_FORM, &extensions).is_some();
-    let content = content.or_else(|| is_silent.then(String::new));
+    let content = content.or_else(|| is_silent.then(ir::Text::default));
     let own_logprobs = extensions.get(ID, "choices.logprobs").is_some();
     let message = Message {
         role: "assistant",
-        content: content.as_deref(),
-        refusal: refusal.as_deref(),
+        content: content.as_ref(),
+        refusal: refusal.as_ref(),
         delta,
         rest: extensions.written(ID, "choices.message"),
     };

@@ -85,7 +85,7 @@ impl Reader {
         }
         match more {
             More::Text => {
-                self.text(words, out);
+                self.text(words.into(), out);
                 self.tell_early_sources(out);
             }
             More::Thoughts(field) => {
