@@ -331,7 +331,7 @@ wire! {
 /// Reads one source. What cannot be read is kept for a client of this dialect all the same.
 #[must_use]
 pub fn citation(raw: &RawValue) -> ir::Citation {
-    let native = ir::Json::parse(&ir::Text::from(raw.get())).map(|value| ir::Native { dialect: ID, value });
+    let native = Some(ir::Native { dialect: ID, value: raw.into() });
     let Ok(read) = crate::json::read::<AnnotationRead<'_>>(raw.get()) else {
         return ir::Citation { native, ..ir::Citation::default() };
     };

@@ -487,6 +487,13 @@ impl Json {
     }
 }
 
+/// A copy of what was read from somewhere, and is JSON therefore.
+impl From<&RawValue> for Json {
+    fn from(raw: &RawValue) -> Self {
+        Self(raw.get().into())
+    }
+}
+
 impl Default for Json {
     fn default() -> Self {
         Self::NULL

@@ -305,7 +305,7 @@ impl Reader {
 
     /// A source of the open text.
     pub(super) fn citation(&mut self, raw: &RawValue, out: &mut ir::Emitter) -> Result<()> {
-        let value = ir::Json::of(raw);
+        let value = ir::Json::from(raw);
         match &mut self.block {
             Some(Open::Text { meta }) => {
                 let citation = claude::citation(raw, value).map_err(|error| unreadable(&error))?;
@@ -469,7 +469,7 @@ fn keep(unknown: &Unknown<'_>, out: &mut ir::Extensions) {
 }
 
 fn field(name: ir::Text, raw: &RawValue) -> ir::Extension {
-    ir::Extension { name, value: ir::Json::of(raw), loss: &codes::ANSWER_DETAIL_LOST }
+    ir::Extension { name, value: raw.into(), loss: &codes::ANSWER_DETAIL_LOST }
 }
 
 /// The arguments of a custom tool's call, with its text in the place where it is looked for.

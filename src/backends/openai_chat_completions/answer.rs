@@ -370,7 +370,6 @@ impl Reader {
         if let Some(error) = broken(&document, text) {
             return out.fail(error);
         }
-        let json = |raw: &RawValue| ir::Json::parse(&raw.get().into()).unwrap_or_default();
         if let Some((more, words)) = document.only() {
             let passed = &[document.obfuscation, document.padding];
             repeats.note(text, Varying { words, passed, counts: None }, more);
@@ -379,7 +378,7 @@ impl Reader {
         // Azure's first chunk tells of filters alone, under no id.
         let is_head = document.id.as_deref().is_some_and(|id| !id.is_empty()) || !choices.is_empty();
         if is_head && !out.has_started() {
-            out.start(start_of(&document, json));
+            out.start(start_of(&document, |raw| raw.into()));
         }
         if let Some(choice) = first(choices) {
             match (&choice.delta, &choice.message) {
@@ -394,7 +393,7 @@ impl Reader {
             out.report(&codes::UPSTREAM_ODDITY, "choices", format!("{what} was not asked for"));
         }
         self.sources_of(&document);
-        if let Some(usage) = usage_of(&document, json) {
+        if let Some(usage) = usage_of(&document, |raw| raw.into()) {
             out.usage(usage);
         }
     }
@@ -748,12 +747,9 @@ impl Reader {
 }
 
 fn keep_fields(under: &str, unknown: &Unknown<'_>, out: &mut ir::Extensions) {
-    for (name, raw) in unknown.iter() {
-        let value = ir::Json::parse(&raw.get().into()).unwrap_or_default();
-        if !value.is_null() {
-            let name = format!("{under}{}", &**name).into();
-            out.push(ID, ir::Extension { name, value, loss: &codes::ANSWER_DETAIL_LOST });
-        }
+    for (name, raw) in unknown.iter().filter(|(_, raw)| raw.get() != "null") {
+        let name = format!("{under}{}", &**name).into();
+        out.push(ID, ir::Extension { name, value: raw.into(), loss: &codes::ANSWER_DETAIL_LOST });
     }
 }
 
@@ -810,7 +806,7 @@ fn image_of(image: Option<&StrOr<'_, ImageUrl<'_>>>) -> Option<ir::Media> {
 }
 
 fn citation_of(raw: &RawValue) -> ir::Citation {
-    let value = ir::Json::parse(&raw.get().into()).unwrap_or_default();
+    let value = raw.into();
     let entry = json::read::<AnnotationEntry<'_>>(raw.get()).unwrap_or_default();
     let cited = entry.url_citation.unwrap_or_default();
     let place = |number: Option<Integer>| number.and_then(Integer::unsigned).and_then(|at| usize::try_from(at).ok());

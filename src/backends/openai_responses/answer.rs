@@ -188,7 +188,7 @@ impl<'a> ResponseObject<'a> {
             cache_write: number(input.written),
             output: number(read.output),
             reasoning: number(output.reasoning),
-            raw: ir::Json::parse(&raw.get().into()).map(|value| ir::Native { dialect: DIALECT, value }),
+            raw: Some(ir::Native { dialect: DIALECT, value: raw.into() }),
         }
     }
 
@@ -213,16 +213,14 @@ fn seconds(number: f64) -> u64 {
 
 /// Keeps fields of an answer that the IR has no place for.
 fn keep(unknown: &Unknown<'_>, under: &str, out: &mut ir::Extensions) {
-    for (name, raw) in unknown.iter() {
+    for (name, raw) in unknown.iter().filter(|(_, raw)| raw.get() != "null") {
         let name = if under.is_empty() { ir::Text::from(&**name) } else { format!("{under}.{}", &**name).into() };
-        push(name, raw.get(), out);
+        push(name, raw.into(), out);
     }
 }
 
-fn push(name: impl Into<ir::Text>, raw: &str, out: &mut ir::Extensions) {
-    if let Some(value) = ir::Json::parse(&raw.into()).filter(|value| !value.is_null()) {
-        out.push(DIALECT, ir::Extension { name: name.into(), value, loss: &codes::ANSWER_DETAIL_LOST });
-    }
+fn push(name: impl Into<ir::Text>, value: ir::Json, out: &mut ir::Extensions) {
+    out.push(DIALECT, ir::Extension { name: name.into(), value, loss: &codes::ANSWER_DETAIL_LOST });
 }
 
 /// What a hint calls an item of a kind; others need none.
@@ -371,7 +369,7 @@ impl Reader {
         let mut meta = self.meta(index);
         keep(&call.unknown, "", &mut meta.extensions);
         if let Some(status) = call.status.as_deref().filter(|status| is_whole && *status != "completed") {
-            push(words::STATUS, ir::Json::of(status).as_str(), &mut meta.extensions);
+            push(words::STATUS, ir::Json::of(status), &mut meta.extensions);
         }
         meta.seal = self.note(index).map(Box::new);
         let start = self.memo.names.restore(call.name.as_deref().unwrap_or_default());
@@ -618,7 +616,7 @@ impl Reader {
             Some("summary_text") => (Piece::Thought(ir::ReasoningForm::Summary, at), &part.text),
             kind => {
                 let kind = ir::Text::from(kind.unwrap_or_default());
-                let value = ir::Json::parse(&raw.get().into()).unwrap_or_default();
+                let value = ir::Json::from(raw);
                 let mut meta = self.meta(index);
                 words::mark(words::CONTENT, &mut meta.extensions);
                 let (dialect, loss) = (DIALECT, &codes::ANSWER_PART_DROPPED);
@@ -683,7 +681,7 @@ impl Reader {
         let mut extensions = ir::Extensions::default();
         keep(&message.unknown, words::ITEM, &mut extensions);
         if let Some(status) = message.status.as_deref().filter(|status| *status != "completed") {
-            push(words::STATUS, ir::Json::of(status).as_str(), &mut extensions);
+            push(words::STATUS, ir::Json::of(status), &mut extensions);
         }
         let told = self.told(index, |piece| matches!(piece, Piece::Text(_) | Piece::Refusal(_)));
         for (at, raw) in (0..).zip(message.content.unwrap_or_default()) {
@@ -746,7 +744,7 @@ impl Reader {
                 meta.item.get_or_insert_default();
                 keep(&image.unknown, "", &mut meta.extensions);
                 if let Some(format) = &image.format {
-                    push("output_format", ir::Json::of(&**format).as_str(), &mut meta.extensions);
+                    push("output_format", ir::Json::of(&**format), &mut meta.extensions);
                 }
                 let mime = format!("image/{}", image.format.as_deref().unwrap_or("png"));
                 let source = ir::MediaSource::Inline(result.into());
@@ -760,7 +758,7 @@ impl Reader {
 
     /// An item that only this dialect understands.
     fn whole_item(&mut self, index: u64, kind: &str, raw: &RawValue, loss: &'static Code, out: &mut ir::Emitter) {
-        let value = ir::Json::parse(&raw.get().into()).unwrap_or_default();
+        let value = ir::Json::from(raw);
         let trace = words::trace(kind, raw);
         let (dialect, kind, mut meta) = (DIALECT, kind.into(), self.meta(index));
         if trace.is_some() {

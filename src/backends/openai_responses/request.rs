@@ -274,9 +274,7 @@ fn put_leading_tools(extensions: &ir::Extensions, input: &mut Vec<Item<'_>>) {
     let Some(value) = extensions.get(DIALECT, words::LEADING_TOOLS) else { return };
     let list: Vec<(usize, Box<serde_json::value::RawValue>)> = serde_json::from_str(value.as_str()).unwrap_or_default();
     for (index, raw) in list {
-        if let Some(json) = ir::Json::parse(&raw.get().into()) {
-            input.insert(index.min(input.len()), Item::Raw(Cow::Owned(json)));
-        }
+        input.insert(index.min(input.len()), Item::Raw(Cow::Owned((&*raw).into())));
     }
 }
 

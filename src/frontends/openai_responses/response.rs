@@ -134,9 +134,7 @@ impl Serialize for ResponseObject<'_> {
             };
             match value {
                 Some(value) => map.serialize_entry(name, value)?,
-                None => {
-                    map.serialize_entry(name, &ir::Json::parse(&ir::Text::constant(default)).unwrap_or_default())?
-                }
+                None => map.serialize_entry(name, &ir::Json::constant(default))?,
             }
         }
         let is_default = |name: &str| DEFAULTS.iter().any(|(other, _)| *other == name);
