@@ -148,6 +148,44 @@ fn whole_answers_are_valid_for_every_client() {
     });
 }
 
+/// Words of an answer are written again as they were: nobody unescapes and escapes them on the way. Where an escape is by number it
+/// is read, since it may be half of a character.
+#[test]
+fn words_of_a_whole_answer_pass_as_they_are_written() {
+    let written = r#"a \/ b \\ c \" d \n\te \b\f\r 日本"#;
+    let numbered = r#"\u00e9 \ud83d\ude00 \/"#;
+    let chat = |words: &str| {
+        format!(
+            r#"{{"id":"c","model":"m","choices":[{{"index":0,"message":{{"role":"assistant","content":"{words}"}},"finish_reason":"stop"}}]}}"#
+        )
+    };
+    let claude = |words: &str| {
+        format!(
+            r#"{{"id":"m","type":"message","role":"assistant","model":"m","content":[{{"type":"text","text":"{words}"}}],"stop_reason":"end_turn","usage":{{"input_tokens":1,"output_tokens":1}}}}"#
+        )
+    };
+    for (upstream, answer) in [("openai-chat-completions", &chat as &dyn Fn(&str) -> String), ("claude", &claude)] {
+        for words in [written, numbered] {
+            let text: String = serde_json::from_str(&format!("\"{words}\"")).unwrap();
+            let (cx, response) = ways::parse(upstream, &answer(words)).unwrap();
+            for client in DIALECTS {
+                let (body, _) = ways::render(client, &cx, response.clone());
+                let body = String::from_utf8(body).unwrap();
+                let read: Value = serde_json::from_str(&body).unwrap();
+                let way = match client {
+                    "openai-chat-completions" => "/choices/0/message/content",
+                    "openai-responses" => "/output/0/content/0/text",
+                    "claude" => "/content/0/text",
+                    _ => "/candidates/0/content/parts/0/text",
+                };
+                assert_eq!(read.pointer(way).and_then(Value::as_str), Some(text.as_str()), "{upstream} for {client}");
+                let keeps = matches!(client, "openai-chat-completions" | "claude") && words == written;
+                assert!(!keeps || body.contains(words), "{upstream} for {client}: {body}");
+            }
+        }
+    }
+}
+
 /// What of an answer does not hang on its wire: what was said, why it ended, what it cost.
 fn meaning(response: &ir::Response) -> Value {
     let mut parts: Vec<Value> = Vec::new();
