@@ -148,7 +148,7 @@ async function measure() {
     const file = join(home, `body-${client}-${size}-${upstreamDialect}-${script}.json`);
     if (!existsSync(file)) {
       let text = readFileSync(join(home, `request-${client}-${size}.json`), "utf8").replace('"model":"upstream.model"', `"model":"${model}"`);
-      if (script === "whole") text = text.replace(/"stream":true,?/, "").replace(/,?"stream_options":\{[^}]*\}/, "");
+      if (script === "whole") text = text.replace(/"stream":true,|,"stream":true/, "").replace(/,?"stream_options":\{[^}]*\}/, "");
       writeFileSync(file, text);
     }
     return file;
