@@ -1,4 +1,4 @@
-// npm run bench: what the gateway costs, next to the floors, in one run on one machine. `-- --quick` takes two minutes. Linux only:
+// npm run bench: what the gateway costs, next to the floors, in one run on one machine. `-- --quick` takes some minutes. Linux only:
 // processor time is read from /proc. The upstream, the load and the native floors are benches/rig; the Workers that are floors are in
 // benches/workers. `-- --write` puts the result into docs/performance.md.
 import { spawn } from "node:child_process";
